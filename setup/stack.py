@@ -1,0 +1,408 @@
+"""Private PostgreSQL, Postfix and Dovecot on loopback ports, for the demo and the tests.
+
+Everything lives below one state folder; nothing of the system's own servers is touched. Every
+domain below ``.test`` is local: mail to ``@acme.test`` and ``@plain.test`` goes to the catch-all
+mailbox of that domain, mail to any other address to a mailbox of its own, and nothing can leave
+the machine. The password of every mailbox is :data:`MAIL_PASSWORD`.
+
+Run by hand, ``stack.py --state DIR`` starts the servers and prints their ports until Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+MAIL_PASSWORD = "secret"
+CATCHALL_DOMAINS = ("acme.test", "plain.test")
+DB_USER = "odoo"
+USUAL_PORTS = {"postgres": 5470, "smtp": 2525, "imap": 1143, "pop3": 1110, "lmtp": 2424}
+
+
+class StackError(Exception):
+    """A server did not start; the message names its log."""
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return ``preferred`` where nobody listens on it, else any free loopback port."""
+    for port in (preferred, 0):
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                sock.bind(("127.0.0.1", port))
+                return sock.getsockname()[1]
+    raise StackError("no free port on 127.0.0.1")
+
+
+def free_ports(usual: dict) -> dict:
+    """Return a port for each name of ``usual``, its usual one where that is free."""
+    ports = {}
+    for name, port in usual.items():
+        ports[name] = free_port(port)
+    if len(set(ports.values())) != len(ports):
+        return free_ports(usual)
+    return ports
+
+
+def wait_for(check, what: str, seconds: float = 30.0):
+    """Return the first true result of ``check()``, polled; raise StackError after ``seconds``."""
+    end = time.monotonic() + seconds
+    while True:
+        result = check()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise StackError(f"{what} took longer than {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody accepts connections on this loopback port."""
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def exit_on_signals():
+    """Make Ctrl-C and a polite kill leave through the ``finally`` and ``with`` blocks.
+
+    SIGINT too: a shell starts its background jobs with it ignored.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda *_args: sys.exit(130))
+
+
+class Server:
+    """One server process in a session of its own, that ends with us whatever ends us."""
+
+    name = ""
+    own_session = True  # so that Ctrl-C reaches us alone, and we can end the whole group
+
+    def __init__(self, stack: "Stack"):
+        self.stack = stack
+        self.folder = stack.state / self.name
+        self.log = self.folder / "log"
+        self.process = None
+
+    def command(self) -> list:
+        raise NotImplementedError
+
+    def prepare(self):
+        """Write the configuration. Called at each start: ports change."""
+
+    def is_ready(self) -> bool:
+        return listens(self.stack.ports[self.name])
+
+    def start(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.prepare()
+        with open(self.folder / "output", "ab") as output:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=self.own_session,
+            )
+        try:
+            wait_for(lambda: self.process.poll() is not None or self.is_ready(), self.name)
+            if self.process.poll() is not None:
+                raise StackError(f"{self.name} ended at once")
+        except StackError as error:
+            self.stop()
+            raise StackError(f"{error}, see {self.folder}") from None
+
+    def stop(self, signum: int = signal.SIGTERM):
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived their master
+        self.process.wait()
+        self.process = None
+
+    def as_user(self, user: str, *command: str) -> list:
+        """Return the command run as an ordinary user, ended by the kernel when we die."""
+        drop = [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
+        return ["setpriv", *(drop if os.geteuid() == 0 else []), "--pdeathsig", "TERM", *command]
+
+
+class Postgres(Server):
+    """PostgreSQL on TCP only: no socket in /tmp, no clash with a cluster of the system."""
+
+    name = "postgres"
+    user = "postgres"
+
+    def bin(self, program: str) -> str:
+        versions = Path("/usr/lib/postgresql").glob(f"*/bin/{program}")
+        found = sorted(versions, key=lambda path: float(path.parts[-3]))
+        if not found:
+            raise StackError("PostgreSQL is not installed")
+        return str(found[-1])
+
+    def prepare(self):
+        self.data = self.folder / "data"
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self.user)
+        if not (self.data / "PG_VERSION").exists():
+            password = self.folder / "password"
+            password.write_text(self.stack.db_password)
+            if os.geteuid() == 0:
+                shutil.chown(password, self.user)
+            options = ["-U", DB_USER, "-E", "UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]
+            initdb = [self.bin("initdb"), "-D", str(self.data), *options, f"--pwfile={password}"]
+            subprocess.run(
+                self.as_user(self.user, *initdb),
+                check=True,
+                stdout=subprocess.DEVNULL,
+                cwd=self.folder,
+            )
+            password.unlink()
+
+    def command(self):
+        settings = {
+            "port": self.stack.ports["postgres"],
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "on" if self.stack.durable else "off",
+            "synchronous_commit": "on" if self.stack.durable else "off",
+            "max_connections": 200,
+            "shared_buffers": "256MB",
+        }
+        flags = [flag for item in settings.items() for flag in ("-c", "%s=%s" % item)]
+        return self.as_user(self.user, self.bin("postgres"), "-D", str(self.data), *flags)
+
+    def is_ready(self):
+        ready = [self.bin("pg_isready"), "-q", "-h127.0.0.1", f"-p{self.stack.ports['postgres']}"]
+        return subprocess.run(ready).returncode == 0
+
+    def stop(self, signum=signal.SIGINT):  # "fast shutdown": does not wait for clients
+        super().stop(signum)
+
+
+class Dovecot(Server):
+    """IMAP, POP3 and LMTP; whoever is asked for exists."""
+
+    name = "imap"
+    user = "mail"
+
+    def command(self):
+        return ["setpriv", "--pdeathsig", "TERM", "dovecot", "-F", "-c", str(self.conf)]
+
+    def prepare(self):
+        self.conf = self.folder / "dovecot.conf"
+        self.stack.mail.mkdir(exist_ok=True)
+        shutil.chown(self.stack.mail, self.user, self.user)
+        ports = self.stack.ports
+        self.conf.write_text(f"""
+base_dir = {self.folder}/run
+state_dir = {self.folder}/state
+log_path = {self.log}
+protocols = imap pop3 lmtp
+ssl = no
+disable_plaintext_auth = no
+first_valid_uid = 1
+mail_location = maildir:{self.stack.mail}/%Lu
+mail_max_userip_connections = 100
+passdb {{
+  driver = static
+  args = password={MAIL_PASSWORD}
+}}
+userdb {{
+  driver = static
+  args = uid={self.user} gid={self.user} home={self.stack.mail}/%Lu allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {ports["imap"]}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {ports["pop3"]}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {ports["lmtp"]}
+  }}
+}}
+""")
+
+
+class Postfix(Server):
+    """SMTP in and out; ``@acme.test`` tells the envelope recipient, ``@plain.test`` does not."""
+
+    name = "smtp"
+    own_session = False  # master makes one itself, and would fork away from one of ours
+
+    def command(self):
+        # "postfix start-fg" would put a shell between us and master, that does not pass signals on
+        master = ["/usr/lib/postfix/sbin/master", "-c", str(self.conf), "-s"]
+        return ["setpriv", "--pdeathsig", "TERM", *master]
+
+    def end_leftover(self, pid_file: Path):
+        """End the master of a run that was killed: changing its user, it loses its --pdeathsig."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(pid_file.read_text())
+            if str(self.conf) in Path(f"/proc/{pid}/cmdline").read_text():
+                os.killpg(pid, signal.SIGKILL)
+
+    def prepare(self):
+        self.conf = self.folder / "etc"
+        spool, data = self.folder / "spool", self.folder / "data"
+        for folder in (self.conf, spool, data):
+            folder.mkdir(exist_ok=True)
+        shutil.chown(data, "postfix")
+        self.end_leftover(spool / "pid" / "master.pid")
+        catchall = [f"/@{d.replace('.', '[.]')}$/ catchall@{d}" for d in CATCHALL_DOMAINS]
+        (self.conf / "catchall").write_text("\n".join(catchall) + "\n")
+        (self.conf / "domains").write_text("/[.]test$/ local\n")
+        lmtp = f"inet:127.0.0.1:{self.stack.ports['lmtp']}"
+        (self.conf / "transport").write_text(f"/@plain[.]test$/ plain:{lmtp}\n")
+        (self.conf / "main.cf").write_text(f"""
+compatibility_level = 3.6
+queue_directory = {spool}
+data_directory = {data}
+daemon_directory = /usr/lib/postfix/sbin
+command_directory = /usr/sbin
+maillog_file = {self.log}
+maillog_file_prefixes = {self.folder}
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = mx.acme.test
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_peername_lookup = no
+alias_maps =
+alias_database =
+local_transport = error:no local users
+relay_domains =
+default_transport = error:only domains below .test exist here
+virtual_alias_maps = regexp:{self.conf}/catchall
+virtual_mailbox_domains = regexp:{self.conf}/domains
+transport_maps = regexp:{self.conf}/transport
+virtual_transport = recipient:{lmtp}
+recipient_destination_recipient_limit = 1
+smtp_dns_support_level = disabled
+disable_dns_lookups = yes
+biff = no
+append_dot_mydomain = no
+message_size_limit = 67108864
+mailbox_size_limit = 0
+queue_run_delay = 2s
+minimal_backoff_time = 2s
+maximal_backoff_time = 10s
+""")
+        services = """
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 2 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+verify    unix - - n - 1 verify
+proxymap  unix - - n - - proxymap
+smtp      unix - - n - - smtp
+error     unix - - n - - error
+retry     unix - - n - - error
+discard   unix - - n - - discard
+recipient unix - - n - - lmtp flags=DORX
+plain     unix - - n - - lmtp
+anvil     unix - - n - 1 anvil
+scache    unix - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+        listener = f"127.0.0.1:{self.stack.ports['smtp']} inet n - n - - smtpd\n"
+        (self.conf / "master.cf").write_text(listener + services.lstrip())
+        with open(self.folder / "output", "ab") as output:  # makes the queue's folders
+            check = ["postfix", "-c", str(self.conf), "check"]
+            subprocess.run(check, check=True, stdout=output, stderr=output)
+
+
+@dataclasses.dataclass
+class Stack:
+    """The three servers. ``durable`` writes the database through to disk; tests need not."""
+
+    state: Path
+    durable: bool = True
+
+    def __post_init__(self):
+        self.state = Path(self.state).resolve()
+        self.mail = self.state / "mail"
+        self.ports = free_ports(USUAL_PORTS)
+        self.servers = [Postgres(self), Dovecot(self), Postfix(self)]
+
+    @property
+    def db_password(self) -> str:
+        secret = self.state / "db_password"
+        if not secret.exists():
+            secret.touch(mode=0o600)
+            secret.write_text(os.urandom(16).hex())
+        return secret.read_text()
+
+    def __enter__(self):
+        try:
+            for server in self.servers:
+                server.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc):
+        for server in reversed(self.servers):
+            server.stop()
+
+    def environment(self) -> dict:
+        """Return the environment in which libpq's programs find the private cluster."""
+        return {
+            **os.environ,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.ports["postgres"]),
+            "PGUSER": DB_USER,
+            "PGPASSWORD": self.db_password,
+        }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--state", required=True)
+    args = parser.parse_args()
+    exit_on_signals()
+    with Stack(args.state) as stack:
+        print(json.dumps(stack.ports), flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
