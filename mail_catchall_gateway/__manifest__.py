@@ -1,0 +1,22 @@
+{
+    "name": "Catch-all Email Gateway",
+    "summary": "One catch-all mailbox and one SMTP account give every employee a business address",
+    "version": "17.0.1.0.0",
+    "category": "Productivity/Discuss",
+    "author": "mail_catchall_gateway maintainers",
+    "license": "LGPL-3",
+    "application": True,
+    "depends": ["mail"],
+    "data": [
+        "security/mail_catchall_gateway_groups.xml",
+        "security/mail_catchall_gateway_security.xml",
+        "security/ir.model.access.csv",
+        "data/ir_cron_data.xml",
+        "data/mail_templates_email_layouts.xml",
+        "views/mail_catchall_conversation_views.xml",
+        "views/mail_catchall_inbound_views.xml",
+        "views/fetchmail_server_views.xml",
+        "views/res_users_views.xml",
+    ],
+    "uninstall_hook": "uninstall_hook",
+}

@@ -1,0 +1,19 @@
+from odoo import api, models
+
+
+class MailMessage(models.Model):
+    _inherit = "mail.message"
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """Put the messaging alias where a user's own address would go out.
+
+        Here, because this is the one place that chatter, composer, templates, the gateway and
+        outgoing mails (``mail.mail`` inherits from this model) pass.
+        """
+        Users = self.env["res.users"]
+        for values in values_list:
+            for fname in ("email_from", "reply_to"):
+                if values.get(fname):
+                    values[fname] = Users._replace_own_address(values[fname])
+        return super().create(values_list)

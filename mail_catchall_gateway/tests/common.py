@@ -1,0 +1,147 @@
+"""Shared by the tests: users with messaging aliases, and mails on their way in and out."""
+
+import email
+import email.message
+import email.policy
+import email.utils
+from unittest.mock import patch
+
+from odoo.addons.mail.tests.common import MailCommon, mail_new_test_user
+
+
+class CatchallCommon(MailCommon):
+    """Two users with messaging aliases in the domain of the main company."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.domain = cls.mail_alias_domain.name
+        # what leaves must not depend on the servers that the database happens to have
+        cls.env["ir.mail_server"].search([]).write({"active": False})
+        cls.relay = cls.env["ir.mail_server"].create(
+            {"name": "Relay", "smtp_host": "relay.invalid", "from_filter": cls.domain}
+        )
+        cls.john = cls._create_user("John", "Doe")
+        cls.jane = cls._create_user("Jane", "Roe")
+        cls.customer = "Mary Smith <mary@customer.example>"
+
+    @classmethod
+    def _create_user(cls, first, last, **values):
+        values = {
+            "login": first.lower(),
+            "name": f"{first} {last}",
+            "email": f"{first.lower()}@home.example",
+            "groups": "base.group_user",
+            "notification_type": "inbox",
+            "signature": False,
+            "company_id": cls.company_admin.id,
+            "alias_name": f"{first}.{last}".lower(),
+            **values,
+        }
+        return mail_new_test_user(cls.env, **values)
+
+    # ------------------------------------------------------------
+    # MAIL
+    # ------------------------------------------------------------
+
+    def make_mail(self, to, sender=None, subject="Bicycles", text="Two, please.", **headers):
+        """Return a mail as ``EmailMessage``; ``in_reply_to`` becomes ``In-Reply-To``."""
+        message = email.message.EmailMessage(policy=email.policy.SMTP)
+        message["From"] = sender or self.customer
+        message["To"] = to
+        message["Subject"] = subject
+        message["Message-Id"] = email.utils.make_msgid(domain="customer.example")
+        for name, value in headers.items():
+            name = name.replace("_", "-").title()
+            del message[name]
+            message[name] = value
+        message.set_content(text)
+        return message
+
+    def receive(self, mail, recipients=(), server=None):
+        """Store a mail and process it, as the queue does; the mail it causes is sent.
+
+        :param recipients: envelope recipients; without them the header tells
+        :return: the inbound email; what left is in ``self.emails``
+        """
+        raw = mail if isinstance(mail, bytes) else mail.as_bytes()
+        values = {
+            "envelope_to": ", ".join(recipients),
+            "server_id": server and server.id,
+            "state": "processing",
+            "attempt_count": 1,
+        }
+        inbound = self.env["mail.catchall.inbound"]._store([(raw, values)])
+        with self.mock_mail_gateway():
+            inbound._process_locked()
+            self.env["mail.mail"].process_email_queue()
+        return inbound
+
+    def post(self, conversation, user, body, **values):
+        """Post as a user, and send what it causes."""
+        with self.mock_mail_gateway():
+            message = conversation.with_user(user).message_post(
+                body=body, message_type="comment", subtype_xmlid="mail.mt_comment", **values
+            )
+        return message
+
+    def sent_to(self, address):
+        """Return the mails that left for an address, parsed."""
+        return [
+            email.message_from_string(sent["message"], policy=email.policy.default)
+            for sent in self.emails
+            if address in sent["smtp_to_list"]
+        ]
+
+    def assertFrom(self, sent, user):
+        """Assert that a mail's only From is a user with his messaging alias."""
+        (address,) = sent["From"].addresses
+        self.assertEqual((address.display_name, address.addr_spec), (user.name, user.alias_email))
+
+    def make_bounce(self, sent, address):
+        """Return the report (RFC 3464) that ``address`` does not exist, about a mail that left."""
+        report = email.message.EmailMessage(policy=email.policy.SMTP)
+        report["From"] = "Mail Delivery System <MAILER-DAEMON@mx.example>"
+        report["To"] = self.mail_alias_domain.bounce_email
+        report["Subject"] = "Undelivered Mail Returned to Sender"
+        report["Message-Id"] = email.utils.make_msgid(domain="mx.example")
+        report["Auto-Submitted"] = "auto-replied"
+        report["Content-Type"] = 'multipart/report; report-type=delivery-status; boundary="b"'
+        report.set_payload(
+            "--b\r\nContent-Type: text/plain\r\n\r\n"
+            f"<{address}>: no such user\r\n"
+            "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+            "Reporting-MTA: dns; mx.example\r\n\r\n"
+            f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+            "--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+            f"Message-Id: {sent['Message-Id']}\r\n--b--\r\n"
+        )
+        return report
+
+    def assertNotLeaked(self, address, to):
+        """Assert that nothing that left for ``to`` shows ``address`` anywhere."""
+        for sent in self.emails:
+            if to not in sent["smtp_to_list"]:
+                continue
+            self.assertNotIn(address, sent["smtp_from"])
+            message = email.message_from_string(sent["message"], policy=email.policy.default)
+            for part in message.walk():
+                for name, value in part.items():
+                    self.assertNotIn(address, value, name)
+                if part.get_content_maintype() == "text":
+                    self.assertNotIn(address, part.get_content())
+
+    def inbox(self, user):
+        """Return the messages in a user's Inbox in Discuss."""
+        return self.env["mail.message"].with_user(user).search([("needaction", "=", True)])
+
+    def enter_committing(self):
+        """Return an environment whose commits and rollbacks are those of a savepoint."""
+        self.registry.enter_test_mode(self.cr)
+        self.addCleanup(self.registry.leave_test_mode)
+        cr = self.registry.cursor()
+        self.addCleanup(cr.close)
+        return self.env(cr=cr)
+
+
+__all__ = ["CatchallCommon", "patch"]

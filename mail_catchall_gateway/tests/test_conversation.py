@@ -1,0 +1,252 @@
+import base64
+
+from odoo.exceptions import AccessError
+from odoo.tests import Form, tagged
+
+from .common import CatchallCommon
+
+
+@tagged("post_install", "-at_install", "mail_catchall_gateway")
+class TestConversation(CatchallCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.address = "mary@customer.example"
+
+    def converse(self, **headers):
+        """Return a conversation that a customer started with John."""
+        inbound = self.receive(self.make_mail(self.john.alias_email, **headers))
+        return inbound.conversation_id
+
+    # ------------------------------------------------------------
+    # WHO READS IT
+    # ------------------------------------------------------------
+
+    def test_only_members_read_it(self):
+        conversation = self.converse()
+        message = conversation.message_ids
+        conversation.with_user(self.john).check_access_rule("read")
+        message.with_user(self.john).read(["body"])
+        for user in (self.jane, self.user_admin, self._create_portal_user()):
+            with self.subTest(user=user.login):
+                mine = self.env["mail.catchall.conversation"].with_user(user)
+                if user._is_internal():
+                    self.assertFalse(mine.search([("id", "=", conversation.id)]))
+                    self.assertFalse(mine.name_search(conversation.name))
+                for record, fname in ((conversation, "name"), (message, "body")):
+                    with self.assertRaises(AccessError):
+                        record.with_user(user).read([fname])
+                self.assertFalse(message.with_user(user).search([("id", "=", message.id)]))
+
+    def test_attachments_are_for_members_too(self):
+        mail = self.make_mail(self.john.alias_email)
+        mail.add_attachment(b"secret", "application", "octet-stream", filename="plan.bin")
+        attachment = self.receive(mail).mail_message_ids.attachment_ids
+        self.assertEqual(base64.b64decode(attachment.with_user(self.john).datas), b"secret")
+        for user in (self.jane, self.user_admin):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                attachment.with_user(user).read(["datas"])
+
+    def test_a_member_who_joins_reads_and_follows_and_one_who_leaves_does_not(self):
+        conversation = self.converse()
+        conversation.with_user(self.john).user_ids += self.jane
+        conversation.with_user(self.jane).read(["name"])
+        self.assertIn(self.jane.partner_id, conversation.message_partner_ids)
+        conversation.with_user(self.john).user_ids -= self.jane
+        self.assertNotIn(self.jane.partner_id, conversation.message_partner_ids)
+        with self.assertRaises(AccessError):
+            conversation.with_user(self.jane).read(["name"])
+
+    def test_nobody_else_follows(self):
+        conversation = self.converse()
+        outsider = self.env["res.partner"].create({"name": "Bob", "email": "bob@customer.example"})
+        conversation.message_subscribe((outsider + self.jane.partner_id).ids)
+        self.assertEqual(conversation.message_partner_ids, self.john.partner_id)
+
+    def test_known_senders_are_linked_and_do_not_follow(self):
+        mary = self.env["res.partner"].create({"name": "Mary", "email": self.address})
+        conversation = self.converse()
+        self.assertEqual(conversation.partner_id, mary)
+        self.assertEqual(conversation.message_ids.author_id, mary)
+        self.assertEqual(conversation.message_partner_ids, self.john.partner_id)
+
+    # ------------------------------------------------------------
+    # ANSWERS FROM ODOO
+    # ------------------------------------------------------------
+
+    def test_an_answer_reaches_the_customer_as_the_alias(self):
+        conversation = self.converse()
+        self.post(conversation, self.john, "On their way")
+        (sent,) = self.sent_to(self.address)
+        self.assertFrom(sent, self.john)
+        self.assertEqual(str(sent["Reply-To"].addresses[0]), str(sent["From"].addresses[0]))
+        self.assertEqual(str(sent["To"]), "Mary Smith <mary@customer.example>")
+        self.assertEqual(sent["Subject"], "Bicycles")
+        self.assertEqual([e["smtp_from"] for e in self.emails], [self.mail_alias_domain.bounce_email])
+        self.assertNotLeaked("john@home.example", self.address)
+        self.assertFalse(self.sent_to("john@home.example"), "nobody gets his own answer")
+
+    def test_the_correspondent_becomes_a_contact_when_first_answered(self):
+        conversation = self.converse()
+        partners = self.env["res.partner"].search([("email", "=", self.address)])
+        self.assertFalse(partners)
+        self.post(conversation, self.john, "On their way")
+        self.assertEqual(conversation.partner_id.email, self.address)
+        self.assertEqual(conversation.partner_id.name, "Mary Smith")
+        self.post(conversation, self.john, "One more thing")
+        self.assertEqual(self.env["res.partner"].search_count([("email", "=", self.address)]), 1)
+
+    def test_a_contact_that_the_web_client_made_is_the_correspondent(self):
+        conversation = self.converse()
+        suggested = conversation.with_user(self.john)._message_get_suggested_recipients()
+        self.assertEqual(suggested[conversation.id][0][1], conversation.email_from)
+        mary = self.env["res.partner"].create({"name": "Mary", "email": self.address})
+        self.post(conversation, self.john, "On their way", partner_ids=mary.ids)
+        self.assertEqual(conversation.partner_id, mary)
+        self.assertEqual(len(self.sent_to(self.address)), 1)
+
+    def test_a_note_stays_inside(self):
+        conversation = self.converse()
+        with self.mock_mail_gateway():
+            conversation.with_user(self.john).message_post(body="Careful with her")
+        self.assertFalse(self.emails)
+
+    def test_recipients_that_were_chosen_are_the_recipients(self):
+        conversation = self.converse()
+        bob = self.env["res.partner"].create({"name": "Bob", "email": "bob@customer.example"})
+        self.post(conversation, self.john, "For Bob alone", partner_ids=bob.ids)
+        self.assertTrue(self.sent_to("bob@customer.example"))
+        self.assertFalse(self.sent_to(self.address))
+
+    def test_a_colleague_who_is_mentioned_does_not_replace_the_customer(self):
+        conversation = self.converse()
+        self.post(conversation, self.john, "Jane will help", partner_ids=self.jane.partner_id.ids)
+        self.assertTrue(self.sent_to(self.address))
+        self.assertEqual(len(self.inbox(self.jane)), 1)
+
+    def test_the_other_members_are_told_of_an_answer(self):
+        to = f"{self.john.alias_email}, {self.jane.alias_email}"
+        conversation = self.receive(self.make_mail(to)).conversation_id
+        message = self.post(conversation, self.john, "On their way")
+        self.assertIn(message, self.inbox(self.jane))
+        self.assertNotIn(message, self.inbox(self.john))
+        (copy,) = self.sent_to("jane@home.example")
+        self.assertFrom(copy, self.john)
+
+    # ------------------------------------------------------------
+    # THE OWN MAILBOX
+    # ------------------------------------------------------------
+
+    def answer_from_mailbox(self, conversation, text="On their way", **headers):
+        """Answer the copy of the last message as John's mail program does."""
+        question = conversation.message_ids[0]
+        headers = {
+            "sender": "John <john@home.example>",
+            "subject": "Re: Bicycles",
+            "message_id": "<1.john@home.example>",
+            "in_reply_to": question.message_id,
+            "references": question.message_id,
+            **headers,
+        }
+        to = question.reply_to
+        return self.receive(self.make_mail(to, text=text, **headers), [self.john.alias_email])
+
+    def test_a_copy_comes_to_the_own_mailbox_and_its_answer_back(self):
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        (copy,) = self.sent_to("john@home.example")
+        self.assertEqual(copy["Reply-To"].addresses[0].addr_spec, self.john.alias_email)
+        self.assertEqual(copy["Message-Id"], inbound.message_id)
+        self.assertIn("Mary Smith", copy["From"])
+        self.assertIn("Two, please.", copy.get_body(("plain",)).get_content())
+
+    def test_a_copy_shows_who_wrote(self):
+        self.converse()
+        (copy,) = self.sent_to("john@home.example")
+        self.assertIn("mary@customer.example", copy.get_body(("html",)).get_content())
+
+    def test_the_copy_is_one_notification_that_stays_unread(self):
+        conversation = self.converse()
+        notification = conversation.message_ids.notification_ids
+        self.assertEqual(notification.res_partner_id, self.john.partner_id)
+        self.assertEqual(notification.notification_type, "email")
+        self.assertEqual(notification.notification_status, "sent")
+        self.assertFalse(notification.is_read)
+
+    def test_copies_can_be_switched_off(self):
+        self.john.alias_copy_to_mailbox = False
+        conversation = self.converse()
+        self.assertFalse(self.sent_to("john@home.example"))
+        self.assertEqual(self.inbox(self.john), conversation.message_ids)
+        self.assertEqual(conversation.message_ids.notification_ids.notification_type, "inbox")
+
+    def test_who_handles_notifications_by_email_gets_the_one_email(self):
+        self.john.notification_type = "email"
+        self.converse()
+        self.assertEqual(len(self.sent_to("john@home.example")), 1)
+        self.assertFalse(self.inbox(self.john))
+
+    def test_a_user_without_an_own_address_has_his_inbox(self):
+        self.john.email = False
+        conversation = self.converse()
+        self.assertEqual(self.inbox(self.john), conversation.message_ids)
+        self.assertFalse(self.emails)
+
+    def test_an_answer_from_the_own_mailbox_leaves_as_the_alias(self):
+        conversation = self.converse()
+        inbound = self.answer_from_mailbox(conversation)
+        self.assertEqual((inbound.state, inbound.verdict_code), ("delivered", "user_reply"))
+        message = inbound.mail_message_ids
+        self.assertEqual(inbound.conversation_id, conversation)
+        self.assertEqual(message.author_id, self.john.partner_id)
+        self.assertEqual(message.email_from, f'"John Doe" <{self.john.alias_email}>')
+        (sent,) = self.sent_to(self.address)
+        self.assertFrom(sent, self.john)
+        self.assertIn("On their way", sent.get_body(("plain",)).get_content())
+        self.assertNotLeaked("john@home.example", self.address)
+        self.assertNotLeaked("home.example", self.address)
+        self.assertFalse(self.sent_to("john@home.example"))
+
+    def test_quotes_in_an_answer_do_not_show_the_own_address(self):
+        conversation = self.converse()
+        text = "Yes.\n\n> From: Mary\n> To: John Doe <John@Home.Example>\n> Two, please."
+        self.answer_from_mailbox(conversation, text)
+        (sent,) = self.sent_to(self.address)
+        self.assertIn(self.john.alias_email, sent.get_body(("plain",)).get_content())
+        self.assertNotLeaked("ohn@home.example", self.address)
+        self.assertNotLeaked("ohn@Home.Example", self.address)
+
+    def test_the_same_answer_twice_is_sent_once(self):
+        conversation = self.converse()
+        self.answer_from_mailbox(conversation)
+        again = self.answer_from_mailbox(conversation)
+        self.assertEqual((again.state, again.verdict_code), ("ignored", "duplicate"))
+        self.assertFalse(self.emails)
+
+    def test_the_customers_next_answer_is_on_the_same_conversation(self):
+        conversation = self.converse()
+        self.answer_from_mailbox(conversation)
+        (sent,) = self.sent_to(self.address)
+        answer = self.make_mail(
+            str(sent["Reply-To"]), subject="Re: Bicycles", text="Thanks!", in_reply_to=sent["Message-Id"]
+        )
+        inbound = self.receive(answer)
+        self.assertEqual(inbound.verdict_code, "reply")
+        self.assertEqual(inbound.conversation_id, conversation)
+        self.assertIn("Thanks!", self.inbox(self.john)[0].body)
+        self.assertEqual(len(self.sent_to("john@home.example")), 1)
+        self.assertFalse(self.sent_to(self.address), "nobody gets his own mail back")
+
+    # ------------------------------------------------------------
+    # SCREEN
+    # ------------------------------------------------------------
+
+    def test_a_user_starts_a_conversation(self):
+        with Form(self.env["mail.catchall.conversation"].with_user(self.john)) as form:
+            form.name = "Spare parts"
+            form.email_from = "Bob <bob@customer.example>"
+        conversation = form.save()
+        self.assertEqual(conversation.user_ids, self.john)
+        self.post(conversation, self.john, "Do you have any?")
+        (sent,) = self.sent_to("bob@customer.example")
+        self.assertEqual(sent["From"].addresses[0].addr_spec, self.john.alias_email)
+        self.assertEqual(sent["Subject"], "Spare parts")

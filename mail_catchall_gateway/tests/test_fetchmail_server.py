@@ -1,0 +1,49 @@
+from odoo.exceptions import ValidationError
+from odoo.tests import tagged
+
+from ..tools.recipients import RECIPIENT_HEADERS
+from .common import CatchallCommon, patch
+
+
+@tagged("post_install", "-at_install", "mail_catchall_gateway")
+class TestFetchmailServer(CatchallCommon):
+    """What needs no server; the dialogue itself is tested end to end, with Dovecot."""
+
+    def create_mailbox(self, **values):
+        return self.env["fetchmail.server"].create(
+            {"name": "Catch-all", "is_catchall": True, "user": "mailbox@acme.test", **values}
+        )
+
+    def test_a_mailbox_knows_its_own_addresses(self):
+        names, own = self.create_mailbox()._get_recipient_settings()
+        self.assertEqual(names, list(RECIPIENT_HEADERS))
+        self.assertIn("mailbox@acme.test", own)
+        self.assertIn(self.mail_alias_domain.catchall_email, own)
+
+    def test_a_login_that_is_no_address_is_not_one_of_them(self):
+        _names, own = self.create_mailbox(user="mailbox")._get_recipient_settings()
+        self.assertNotIn("mailbox", own)
+
+    def test_recipient_headers_are_those_of_the_mailbox(self):
+        for value, expected in [
+            ("X-Rcpt, Delivered-To", ["X-Rcpt", "Delivered-To"]),
+            (" X-Rcpt ,,", ["X-Rcpt"]),
+            (False, list(RECIPIENT_HEADERS)),
+        ]:
+            with self.subTest(value=value):
+                mailbox = self.create_mailbox(recipient_headers=value)
+                self.assertEqual(mailbox._get_recipient_settings()[0], expected)
+
+    def test_bad_settings_are_refused_in_words(self):
+        with self.assertRaises(ValidationError) as caught:
+            self.create_mailbox(server_type="pop")
+        self.assertIn("IMAP", str(caught.exception))
+        with self.assertRaises(ValidationError):
+            self.create_mailbox(batch_size=0)
+
+    def test_other_servers_are_fetched_as_in_stock_odoo(self):
+        stock = self.create_mailbox(is_catchall=False)
+        fetch_mail = "odoo.addons.mail.models.fetchmail.FetchmailServer.fetch_mail"
+        with patch(fetch_mail, autospec=True) as core_fetch_mail:
+            stock.fetch_mail()
+        core_fetch_mail.assert_called_once_with(stock)

@@ -1,0 +1,138 @@
+import datetime
+
+from odoo import fields
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from ..models.mail_catchall_inbound import MAX_ATTEMPTS, MailCatchallInbound
+from ..tools.verdict import Verdict
+from .common import CatchallCommon, patch
+
+LOGGER = "odoo.addons.mail_catchall_gateway.models.mail_catchall_inbound"
+
+
+@tagged("post_install", "-at_install", "mail_catchall_gateway")
+class TestQueue(CatchallCommon):
+    """The queue with real commits and rollbacks, of savepoints."""
+
+    def setUp(self):
+        super().setUp()
+        self.committing_env = self.enter_committing()
+        self.model = self.committing_env["mail.catchall.inbound"]
+
+    def store(self, count=1):
+        mails = [self.make_mail(self.john.alias_email, subject=f"Mail {n}") for n in range(count)]
+        inbounds = self.model._store([(mail.as_bytes(), {}) for mail in mails])
+        self.committing_env.cr.commit()
+        return inbounds
+
+    def make_due(self, inbounds):
+        """Let the time to the next attempt pass."""
+        inbounds.next_attempt = fields.Datetime.now() - datetime.timedelta(seconds=1)
+        self.committing_env.cr.commit()
+
+    def fail_on(self, subject):
+        """Patch the processing of one mail to write something and raise then."""
+        process = MailCatchallInbound._process
+
+        def _process(inbound):
+            if inbound.name == subject:
+                inbound.env["res.partner"].create({"name": "Half done"})
+                raise ValueError("no luck\0")
+            return process(inbound)
+
+        return patch.object(MailCatchallInbound, "_process", _process)
+
+    def test_waiting_mail_is_processed_in_its_order(self):
+        inbounds = self.store(3)
+        self.model._process_waiting()
+        self.assertEqual(inbounds.mapped("state"), ["delivered"] * 3)
+        self.assertEqual(inbounds.mapped("attempt_count"), [1] * 3)
+        messages = [inbound.mail_message_ids.id for inbound in inbounds.sorted("id")]
+        self.assertEqual(messages, sorted(messages))
+
+    @mute_logger(LOGGER)
+    def test_an_error_is_recorded_rolled_back_and_stops_nobody(self):
+        inbounds = self.store(3)
+        with self.fail_on("Mail 1"):
+            self.model._process_waiting()
+        self.assertEqual(inbounds.mapped("state"), ["delivered", "pending", "delivered"])
+        failed = inbounds[1]
+        self.assertEqual(failed.verdict_code, "error")
+        self.assertEqual(failed.reason, "no luck")
+        self.assertIn("Traceback", failed.error)
+        self.assertGreater(failed.next_attempt, fields.Datetime.now())
+        self.assertFalse(self.env["res.partner"].search([("name", "=", "Half done")]))
+
+    @mute_logger(LOGGER)
+    def test_it_is_tried_again_when_it_is_time(self):
+        inbound = self.store()
+        with self.fail_on("Mail 0"):
+            self.model._process_waiting()
+        self.model._process_waiting()
+        self.assertEqual(inbound.state, "pending", "not before")
+        self.make_due(inbound)
+        self.model._process_waiting()
+        self.assertEqual(inbound.state, "delivered")
+        self.assertEqual(inbound.attempt_count, 2)
+        self.assertFalse(inbound.error)
+
+    @mute_logger(LOGGER)
+    def test_the_pauses_grow_and_end(self):
+        inbound = self.store()
+        minutes = []
+        with self.fail_on("Mail 0"):
+            for _attempt in range(MAX_ATTEMPTS):
+                self.assertEqual(inbound.state, "pending")
+                self.make_due(inbound)
+                now = fields.Datetime.now()
+                self.model._process_waiting()
+                minutes.append(round((inbound.next_attempt - now).total_seconds() / 60))
+        self.assertEqual(minutes, [1, 5, 15, 60, 360, 360, 360, 360])
+        self.assertEqual(inbound.state, "failed")
+        self.assertIn("no luck", inbound.reason)
+        self.assertTrue(inbound._get_source(), "it is not lost")
+        self.make_due(inbound)
+        self.model._process_waiting()
+        self.assertEqual(inbound.state, "failed")
+
+    def test_mail_of_a_worker_that_died_comes_back(self):
+        inbound = self.store()
+        self.assertEqual(self.model._claim(), inbound)
+        self.assertEqual(inbound.state, "processing")
+        self.assertFalse(self.model._claim(), "not while it may be at work")
+        self.make_due(inbound)
+        self.model._process_waiting()
+        self.assertEqual(inbound.state, "delivered")
+
+    @mute_logger(LOGGER)
+    def test_mail_that_kills_every_worker_has_an_end(self):
+        inbound = self.store()
+        for _attempt in range(MAX_ATTEMPTS):
+            self.assertEqual(self.model._claim(), inbound)
+            self.make_due(inbound)
+        self.model._process_waiting()
+        self.assertEqual(inbound.state, "failed")
+        self.assertIn("process ended", inbound.reason)
+
+    def test_steps_decide_before_core(self):
+        inbound = self.store()
+
+        def _step_no(_inbound):
+            return Verdict("loop", "ignored", "No.")
+
+        with (
+            patch.object(MailCatchallInbound, "_step_no", _step_no, create=True),
+            patch.object(MailCatchallInbound, "_get_steps", lambda _self: ["_step_no"]),
+        ):
+            self.model._process_waiting()
+        self.assertEqual((inbound.state, inbound.verdict_code), ("ignored", "loop"))
+        self.assertEqual(inbound.reason, "No.")
+        self.assertFalse(inbound.conversation_id)
+
+    def test_what_processing_causes_is_sent_at_once(self):
+        self.store()
+        queue = self.env.ref("mail.ir_cron_mail_scheduler_action")
+        self.env["ir.cron.trigger"].search([]).unlink()
+        self.model._process_waiting()
+        self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", queue.id)]))

@@ -1,0 +1,90 @@
+"""What the list of inbound emails shows of a raw source, readable whatever is in it."""
+
+import dataclasses
+import datetime
+import email
+import email.errors
+import email.header
+import email.parser
+import email.policy
+import email.utils
+
+#: Values beyond this are cut: they are shown, and a header may be megabytes long.
+MAX_LENGTH = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The header fields that tell one mail from another; empty where they are missing.
+
+    Arguments:
+        message_id (str): with its angle brackets, not cut
+        subject, email_from, email_to (str): decoded (RFC 2047), one line
+        date (datetime): naive UTC, or None
+    """
+
+    message_id: str
+    subject: str
+    email_from: str
+    email_to: str
+    date: datetime.datetime | None
+
+
+def storable(text):
+    """Return the text without what PostgreSQL refuses: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def one_line(text, length=MAX_LENGTH):
+    """Return the text as PostgreSQL stores it, on one line and cut."""
+    return " ".join(storable(text).split())[:length]
+
+
+def parse_header(raw):
+    """Return the header of a message.
+
+    :param bytes raw: source of the message (RFC 5322)
+    :return email.message.Message: without the body; its values may be ``Header`` objects
+    """
+    # compat32: the newer policies parse every value and can raise on what is in real mail
+    return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw)
+
+
+def header_fields(raw):
+    """Return the (name, value) pairs of a message's header, from the top, as ``str``."""
+    return [(name, str(value)) for name, value in parse_header(raw).items()]
+
+
+def summarize(raw):
+    """Return the :class:`Summary` of a message. Never raises.
+
+    :param bytes raw: source of the message (RFC 5322)
+    """
+    header = parse_header(raw)
+    return Summary(
+        message_id=one_line(str(header.get("Message-Id") or ""), None),
+        subject=_decode(header.get("Subject")),
+        email_from=_decode(header.get("From")),
+        email_to=_decode(header.get("To")),
+        date=_date(header.get("Date")),
+    )
+
+
+def _decode(value):
+    if value is None:
+        return ""
+    try:
+        decoded = str(email.header.make_header(email.header.decode_header(value)))
+    except (ValueError, LookupError, email.errors.HeaderParseError):
+        decoded = ""
+    return one_line(decoded or str(value))  # a broken encoded word is shown as it came
+
+
+def _date(value):
+    try:
+        date = email.utils.parsedate_to_datetime(str(value))
+        if date.tzinfo:
+            date = date.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        return date.replace(microsecond=0)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
