@@ -1,0 +1,151 @@
+"""The demo behind run.sh: starts the servers, sends three mails and tells where they arrived."""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import signal
+import sys
+import time
+from pathlib import Path
+
+from odoo_process import REPO, Odoo
+from send import send
+from stack import MAIL_PASSWORD, Stack, StackError, exit_on_signals, free_port, wait_for
+
+ADDON = "mail_catchall_gateway"
+DATABASE = "catchall_demo"
+CUSTOMER = "Mary Smith <mary@customer.test>"
+#: subject, To header field, envelope recipient
+SAMPLES = (
+    ("Hello John", "john.doe@acme.test", "john.doe@acme.test"),
+    ("Between us, Jane", "partners@customer.test", "jane.roe@acme.test"),
+    ("Please send me an offer", "sales@acme.test", "sales@acme.test"),
+)
+
+
+def say(text: str):
+    print(text, flush=True)
+
+
+@contextlib.contextmanager
+def only_one(state: Path):
+    """Hold the state folder; two demos in it would fight over the same files."""
+    state.mkdir(exist_ok=True)
+    with open(state / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"setup: the demo of this clone is already running (it holds {state}/lock)")
+        yield
+
+
+def addon_fingerprint() -> str:
+    """Return what changes with any file of the addon."""
+    digest = hashlib.sha256()
+    for path in sorted((REPO / ADDON).rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(str(path).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def make_database(odoo: Odoo):
+    stamp = odoo.folder / f"{DATABASE}.stamp"
+    if not odoo.exists():
+        say("Creating the database, with CRM for a team alias ...")
+        odoo.run("-i", f"{ADDON},crm", "--without-demo=all")
+    elif not stamp.exists() or stamp.read_text() != addon_fingerprint():
+        say("Updating the database to the addon as it is now ...")
+        odoo.run("-u", ADDON)
+    stamp.write_text(addon_fingerprint())
+    ports = odoo.stack.ports
+    odoo.script(
+        "demo_data.py",
+        SMTP_PORT=str(ports["smtp"]),
+        IMAP_PORT=str(ports["imap"]),
+        MAIL_PASSWORD=MAIL_PASSWORD,
+    )
+
+
+def run_scheduled_action(call, xmlid: str):
+    """Press *Run Manually* on a scheduled action, so that nobody waits for its minute."""
+    module, name = xmlid.split(".")
+    domain = [("module", "=", module), ("name", "=", name)]
+    cron_id = call("ir.model.data", "search_read", domain, ["res_id"])[0]["res_id"]
+    call("ir.cron", "method_direct_trigger", [cron_id])
+
+
+def arrival(call, message_id: str):
+    """Return in words where a mail arrived, or None while it is on its way."""
+    fields = ["state", "recipients", "reason", "conversation_id", "res_model", "res_id"]
+    found = call(
+        "mail.catchall.inbound", "search_read", [("message_id", "=", message_id)], fields
+    )
+    if not found or found[0]["state"] in ("pending", "processing"):
+        return None
+    mail = found[0]
+    place = f"{mail['state']}: {mail['reason']}"
+    if mail["state"] == "delivered":
+        place = f"{mail['res_model']} {mail['res_id']}"
+    return f"{place} (delivered for {mail['recipients']})"
+
+
+def copies(stack: Stack, address: str) -> int:
+    """Return how many mails lie in a mailbox."""
+    return sum(1 for _mail in (stack.mail / address / "new").glob("*"))
+
+
+def send_samples(odoo: Odoo):
+    stack = odoo.stack
+    say("\nSending three mails by SMTP, as a customer would:")
+    before = {who: copies(stack, f"{who}@home.test") for who in ("john", "jane")}
+    sent = [
+        (to, recipient, send(stack.ports["smtp"], CUSTOMER, to, subject, "Hello!", [recipient]))
+        for subject, to, recipient in SAMPLES
+    ]
+    start = time.monotonic()
+    call = odoo.login()
+    run_scheduled_action(call, "mail.ir_cron_mail_gateway_action")
+    for to, recipient, message_id in sent:
+        how = f"To {to}" if to == recipient else f"Bcc {recipient}"
+        where = wait_for(lambda m=message_id: arrival(call, m), f"mail {how}", 150)
+        say(f"  {how:<28} -> {where}")
+    for who, count in before.items():
+        address = f"{who}@home.test"
+        wait_for(lambda a=address, c=count: copies(stack, a) > c, f"copy to {address}", 60)
+        inbox = odoo.login(who, who)("mail.message", "search_count", [("needaction", "=", True)])
+        say(f"  {who.title()}: {inbox} unread in his or her Inbox, a copy in {address}")
+    say(f"  {time.monotonic() - start:.1f} s after *Run Manually* on the scheduled action, which else")
+    say("  looks every minute.")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--state", required=True, type=Path)
+    parser.add_argument("--check", action="store_true", help="stop when the mails have arrived")
+    args = parser.parse_args()
+    exit_on_signals()
+    state = args.state / "demo"
+    with only_one(state), Stack(state) as stack:
+        odoo = Odoo(stack, DATABASE, free_port(8069))
+        make_database(odoo)
+        odoo.start()
+        try:
+            say(f"Odoo: {odoo.url}  admin/admin, john/john, jane/jane, max/max")
+            send_samples(odoo)
+            say(f"\nSend another one: {REPO / 'setup' / 'send.py'} --port {stack.ports['smtp']}")
+            say("    --to john.doe@acme.test --subject Hello 'How are you?'   (run it with python3)")
+            say(f"Read any mailbox: IMAP 127.0.0.1:{stack.ports['imap']}, password {MAIL_PASSWORD},")
+            say("    user mary@customer.test, john@home.test, catchall@acme.test ...")
+            if not args.check:
+                say("Ctrl-C stops everything.")
+                signal.pause()
+        finally:
+            odoo.stop()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except StackError as error:
+        sys.exit(f"setup: {error}")
