@@ -8,6 +8,8 @@ def uninstall_hook(env):
     as long as its column exists.
     """
     aliases = env["mail.alias"].search([("is_user_alias", "=", True)])
-    users = env["res.users"].with_context(active_test=False).search([("alias_id", "in", aliases.ids)])
+    users = (
+        env["res.users"].with_context(active_test=False).search([("alias_id", "in", aliases.ids)])
+    )
     users.write({"alias_id": False})
     aliases.unlink()

@@ -48,7 +48,8 @@ need_state() {
       local real
       real="/var/tmp/mcg-$(printf '%s' "$REPO" | sha256sum | cut -c1-10)"
       # a name in /var/tmp can be guessed: it must be ours before anything is written there
-      mkdir -m 755 -p "$real" && [ -O "$real" ] && [ ! -L "$real" ] || die "$real belongs to somebody else"
+      [ -d "$real" ] || mkdir -m 755 "$real"
+      if [ ! -O "$real" ] || [ -L "$real" ]; then die "$real belongs to somebody else"; fi
       ln -s "$real" "$STATE"
     else
       mkdir -m 755 "$STATE"

@@ -75,7 +75,10 @@ http_port = {self.port or 8069}
         """Run ``setup/NAME`` in ``odoo-bin shell``, with ``env`` as its environment variables."""
         command = self.odoo_command("--log-level=warn")
         command.insert(3, "shell")
-        with open(REPO / "setup" / name) as script, open(self.folder / "script.log", "wb") as output:
+        with (
+            open(REPO / "setup" / name) as script,
+            open(self.folder / "script.log", "wb") as output,
+        ):
             result = subprocess.run(
                 command, stdin=script, stdout=output, stderr=output, env={**os.environ, **env}
             )

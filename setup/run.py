@@ -78,9 +78,7 @@ def run_scheduled_action(call, xmlid: str):
 def arrival(call, message_id: str):
     """Return in words where a mail arrived, or None while it is on its way."""
     fields = ["state", "recipients", "reason", "conversation_id", "res_model", "res_id"]
-    found = call(
-        "mail.catchall.inbound", "search_read", [("message_id", "=", message_id)], fields
-    )
+    found = call("mail.catchall.inbound", "search_read", [("message_id", "=", message_id)], fields)
     if not found or found[0]["state"] in ("pending", "processing"):
         return None
     mail = found[0]
@@ -115,8 +113,8 @@ def send_samples(odoo: Odoo):
         wait_for(lambda a=address, c=count: copies(stack, a) > c, f"copy to {address}", 60)
         inbox = odoo.login(who, who)("mail.message", "search_count", [("needaction", "=", True)])
         say(f"  {who.title()}: {inbox} unread in his or her Inbox, a copy in {address}")
-    say(f"  {time.monotonic() - start:.1f} s after *Run Manually* on the scheduled action, which else")
-    say("  looks every minute.")
+    seconds = time.monotonic() - start
+    say(f"  {seconds:.1f} s after *Run Manually* on the scheduled action, that looks every minute.")
 
 
 def main():
@@ -134,8 +132,12 @@ def main():
             say(f"Odoo: {odoo.url}  admin/admin, john/john, jane/jane, max/max")
             send_samples(odoo)
             say(f"\nSend another one: {REPO / 'setup' / 'send.py'} --port {stack.ports['smtp']}")
-            say("    --to john.doe@acme.test --subject Hello 'How are you?'   (run it with python3)")
-            say(f"Read any mailbox: IMAP 127.0.0.1:{stack.ports['imap']}, password {MAIL_PASSWORD},")
+            say(
+                "    --to john.doe@acme.test --subject Hello 'How are you?'   (run it with python3)"
+            )
+            say(
+                f"Read any mailbox: IMAP 127.0.0.1:{stack.ports['imap']}, password {MAIL_PASSWORD},"
+            )
             say("    user mary@customer.test, john@home.test, catchall@acme.test ...")
             if not args.check:
                 say("Ctrl-C stops everything.")

@@ -14,91 +14,155 @@ const DESKTOP = {width: 1280, height: 800};
 const PHONE = {width: 390, height: 844};
 
 async function action(page, xmlid, view = "list") {
-    await page.goto(`${url}/web#action=${xmlid}&view_type=${view}`);
-    await page.waitForSelector(`.o_${view}_view`);
+  await page.goto(`${url}/web#action=${xmlid}&view_type=${view}`);
+  await page.waitForSelector(`.o_${view}_view`);
 }
 
 async function openFirst(page) {
-    await page.locator(".o_list_view .o_data_row").first().locator("td.o_data_cell").nth(1).click();
-    await page.waitForSelector(".o_form_view");
-    await page.waitForTimeout(1500);
+  await page
+    .locator(".o_list_view .o_data_row")
+    .first()
+    .locator("td.o_data_cell")
+    .nth(1)
+    .click();
+  await page.waitForSelector(".o_form_view");
+  await page.waitForTimeout(1500);
 }
 
 // name: [login, viewport, what to do before the picture is taken]
 const SCREENS = {
-    inbox: ["john", DESKTOP, async (page) => {
-        await page.goto(`${url}/web#action=mail.action_discuss`);
-        await page.waitForSelector(".o-mail-Message");
-    }],
-    inbox_phone: ["john", PHONE, async (page) => {
-        await page.goto(`${url}/web#action=mail.action_discuss`);
-        await page.waitForTimeout(3000);
-    }],
-    conversations: ["john", DESKTOP, async (page) => {
-        await action(page, "mail_catchall_gateway.mail_catchall_conversation_action");
-    }],
-    conversation: ["john", DESKTOP, async (page) => {
-        await action(page, "mail_catchall_gateway.mail_catchall_conversation_action");
-        await openFirst(page);
-    }],
-    conversation_phone: ["john", PHONE, async (page) => {
-        await page.goto(`${url}/web#action=mail_catchall_gateway.mail_catchall_conversation_action`);
-        await page.waitForSelector(".o_list_view .o_data_row");
-        await openFirst(page);
-    }],
-    inbound: ["admin", DESKTOP, async (page) => {
-        await action(page, "mail_catchall_gateway.mail_catchall_inbound_action");
-    }],
-    inbound_form: ["admin", DESKTOP, async (page) => {
-        await action(page, "mail_catchall_gateway.mail_catchall_inbound_action");
-        await openFirst(page);
-    }],
-    mailbox: ["admin", DESKTOP, async (page) => {
-        await action(page, "mail.action_email_server_tree");
-        await openFirst(page);
-        await page.getByRole("tab", {name: "Catch-all"}).click();
-    }],
-    user: ["admin", DESKTOP, async (page) => {
-        await action(page, "base.action_res_users");
-        await page.locator(".o_data_row", {hasText: "John Doe"}).locator("td.o_data_cell").first().click();
-        await page.waitForSelector(".o_form_view");
-        await page.getByRole("tab", {name: "Preferences"}).click();
-    }],
-    profile: ["john", DESKTOP, async (page) => {
-        await page.goto(`${url}/web`);
-        await page.locator(".o_user_menu button").click();
-        await page.getByRole("menuitem", {name: "My Profile"}).or(page.getByText("Preferences")).first().click();
-        await page.waitForSelector(".o_form_view");
-    }],
-    apps: ["admin", DESKTOP, async (page) => {
-        await page.goto(`${url}/web#action=base.open_module_tree`);
-        await page.waitForSelector(".o_kanban_view");
-        await page.locator(".o_searchview_input").fill("Catch-all");
-        await page.keyboard.press("Enter");
-        await page.waitForTimeout(1500);
-    }],
+  inbox: [
+    "john",
+    DESKTOP,
+    async (page) => {
+      await page.goto(`${url}/web#action=mail.action_discuss`);
+      await page.waitForSelector(".o-mail-Message");
+    },
+  ],
+  inbox_phone: [
+    "john",
+    PHONE,
+    async (page) => {
+      await page.goto(`${url}/web#action=mail.action_discuss`);
+      await page.waitForTimeout(3000);
+    },
+  ],
+  conversations: [
+    "john",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_conversation_action");
+    },
+  ],
+  conversation: [
+    "john",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_conversation_action");
+      await openFirst(page);
+    },
+  ],
+  conversation_phone: [
+    "john",
+    PHONE,
+    async (page) => {
+      await page.goto(
+        `${url}/web#action=mail_catchall_gateway.mail_catchall_conversation_action`
+      );
+      await page.waitForSelector(".o_list_view .o_data_row");
+      await openFirst(page);
+    },
+  ],
+  inbound: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action");
+    },
+  ],
+  inbound_form: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action");
+      await openFirst(page);
+    },
+  ],
+  mailbox: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail.action_email_server_tree");
+      await openFirst(page);
+      await page.getByRole("tab", {name: "Catch-all"}).click();
+    },
+  ],
+  user: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "base.action_res_users");
+      await page
+        .locator(".o_data_row", {hasText: "John Doe"})
+        .locator("td.o_data_cell")
+        .first()
+        .click();
+      await page.waitForSelector(".o_form_view");
+      await page.getByRole("tab", {name: "Preferences"}).click();
+    },
+  ],
+  profile: [
+    "john",
+    DESKTOP,
+    async (page) => {
+      await page.goto(`${url}/web`);
+      await page.locator(".o_user_menu button").click();
+      await page
+        .getByRole("menuitem", {name: "My Profile"})
+        .or(page.getByText("Preferences"))
+        .first()
+        .click();
+      await page.waitForSelector(".o_form_view");
+    },
+  ],
+  apps: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await page.goto(`${url}/web#action=base.open_module_tree`);
+      await page.waitForSelector(".o_kanban_view");
+      await page.locator(".o_searchview_input").fill("Catch-all");
+      await page.keyboard.press("Enter");
+      await page.waitForTimeout(1500);
+    },
+  ],
 };
 
 mkdirSync(folder, {recursive: true});
 const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+  executablePath: "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-sync",
+  ],
 });
 for (const [name, [login, viewport, prepare]] of Object.entries(SCREENS)) {
-    if (wanted.length && !wanted.includes(name)) {
-        continue;
-    }
-    const context = await browser.newContext({viewport, deviceScaleFactor: 1});
-    const page = await context.newPage();
-    await page.goto(`${url}/web/login`);
-    await page.fill("#login", login);
-    await page.fill("#password", login);
-    await page.click(".oe_login_buttons button[type=submit]");
-    await page.waitForSelector(".o_web_client");
-    await prepare(page);
-    await page.waitForTimeout(800);
-    await page.screenshot({path: join(folder, `${name}.png`)});
-    console.log(name);
-    await context.close();
+  if (wanted.length && !wanted.includes(name)) {
+    continue;
+  }
+  const context = await browser.newContext({viewport, deviceScaleFactor: 1});
+  const page = await context.newPage();
+  await page.goto(`${url}/web/login`);
+  await page.fill("#login", login);
+  await page.fill("#password", login);
+  await page.click(".oe_login_buttons button[type=submit]");
+  await page.waitForSelector(".o_web_client");
+  await prepare(page);
+  await page.waitForTimeout(800);
+  await page.screenshot({path: join(folder, `${name}.png`)});
+  console.log(name);
+  await context.close();
 }
 await browser.close();

@@ -32,7 +32,9 @@ def send(port, sender, to, subject, text, envelope_to=None, **headers) -> str:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=2525, help="of the demo's Postfix (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=2525, help="of the demo's Postfix (%(default)s)"
+    )
     parser.add_argument("--from", dest="sender", default="Mary Smith <mary@customer.test>")
     parser.add_argument("--to", required=True)
     parser.add_argument("--bcc", action="append", help="envelope recipient that no header names")

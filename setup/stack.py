@@ -183,7 +183,7 @@ class Postgres(Server):
             "max_connections": 200,
             "shared_buffers": "256MB",
         }
-        flags = [flag for item in settings.items() for flag in ("-c", "%s=%s" % item)]
+        flags = [flag for item in settings.items() for flag in ("-c", "=".join(map(str, item)))]
         return self.as_user(self.user, self.bin("postgres"), "-D", str(self.data), *flags)
 
     def is_ready(self):

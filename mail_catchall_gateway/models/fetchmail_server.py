@@ -80,8 +80,11 @@ class FetchmailServer(models.Model):
             self.write({"last_error": str(error) or type(error).__name__})
         finally:
             self.write({"date": fields.Datetime.now()})
-            self.env.cr.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [self._name, self.id])
-            self.env.cr.commit()  # also where the mails stored before an error already are
+            self.env.cr.execute(
+                "SELECT pg_advisory_unlock(hashtext(%s), %s)", [self._name, self.id]
+            )
+            # what was stored before an error is committed already
+            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _fetch_imap(self):
         """Store the unseen mails of an IMAP mailbox.
@@ -99,7 +102,7 @@ class FetchmailServer(models.Model):
                 known = self._imap_stored(uid_validity, uids)
                 new = self._imap_store(connection, uid_validity, set(uids) - known)
                 # only what is committed may be acknowledged
-                self.env.cr.commit()
+                self.env.cr.commit()  # pylint: disable=invalid-commit
                 self._imap_acknowledge(connection, known | new)
                 count += len(new)
             return count
@@ -118,7 +121,11 @@ class FetchmailServer(models.Model):
 
     def _imap_key(self, uid_validity):
         """Return what tells a mail of this mailbox from all others, but for its UID."""
-        return {"server_id": self.id, "folder": self.folder or "INBOX", "uid_validity": uid_validity}
+        return {
+            "server_id": self.id,
+            "folder": self.folder or "INBOX",
+            "uid_validity": uid_validity,
+        }
 
     def _imap_stored(self, uid_validity, uids):
         """Return those of the UIDs that an earlier run stored, and could not acknowledge."""
@@ -141,7 +148,11 @@ class FetchmailServer(models.Model):
             _logger.warning("Mailbox %s did not hand over UIDs %s", self.name, sorted(left))
         key = self._imap_key(uid_validity)
         self.env["mail.catchall.inbound"]._store(
-            [(body, {**key, "uid": str(uid)}) for uid, body in sorted(bodies.items()) if uid in uids]
+            [
+                (body, {**key, "uid": str(uid)})
+                for uid, body in sorted(bodies.items())
+                if uid in uids
+            ]
         )
         return uids & bodies.keys()
 
@@ -169,7 +180,9 @@ class FetchmailServer(models.Model):
 
         A mail that the mailbox's own address is all that is known of was written to the catchall.
         """
-        catchalls = self.env["mail.alias.domain"].sudo().search([]).mapped("catchall_email")
+        # as core does: there are few
+        # pylint: disable-next=no-search-all
+        domains = self.env["mail.alias.domain"].sudo().search([])
         own = [self.user] if "@" in (self.user or "") else []
         names = [name.strip() for name in (self.recipient_headers or "").split(",") if name.strip()]
-        return names or list(RECIPIENT_HEADERS), own + catchalls
+        return names or list(RECIPIENT_HEADERS), own + domains.mapped("catchall_email")

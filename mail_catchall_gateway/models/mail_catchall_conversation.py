@@ -1,5 +1,4 @@
 from odoo import _, api, fields, models, tools
-from odoo.fields import Command
 
 
 class MailCatchallConversation(models.Model):
@@ -147,8 +146,10 @@ class MailCatchallConversation(models.Model):
         self.ensure_one()
         conversation = self.sudo()
         if not conversation.partner_id and conversation.email_from:
-            partners = self.env["mail.thread"].sudo()._mail_find_partner_from_emails(
-                [conversation.email_from], force_create=True
+            partners = (
+                self.env["mail.thread"]
+                .sudo()
+                ._mail_find_partner_from_emails([conversation.email_from], force_create=True)
             )
             conversation.partner_id = partners[0]
         return conversation.partner_id
@@ -201,9 +202,7 @@ class MailCatchallConversation(models.Model):
                 lambda notification: notification.res_partner_id.id in {c["id"] for c in copies}
             )
             notifications.notification_type = "email"
-            super()._notify_thread_by_email(
-                message, copies, **{**kwargs, "resend_existing": True}
-            )
+            super()._notify_thread_by_email(message, copies, **{**kwargs, "resend_existing": True})
         return res
 
     def _notify_get_mailbox_copies(self, recipients_data):

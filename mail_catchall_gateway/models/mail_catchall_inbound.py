@@ -1,4 +1,3 @@
-import datetime
 import logging
 import os
 import traceback
@@ -38,8 +37,8 @@ class MailCatchallInbound(models.Model):
     message_id = fields.Char("Message-Id", readonly=True, index=True)
     email_from = fields.Char("From", readonly=True)
     email_to = fields.Char("To", readonly=True)
-    date = fields.Datetime("Date", readonly=True, help="When it was written, as its sender says.")
-    size = fields.Integer("Size", readonly=True, help="In bytes.")
+    date = fields.Datetime(readonly=True, help="When it was written, as its sender says.")
+    size = fields.Integer(readonly=True, help="In bytes.")
     raw = fields.Binary("Source", attachment=True, readonly=True, groups=fields.NO_ACCESS)
     envelope_to = fields.Char(
         "Delivered For",
@@ -166,18 +165,22 @@ class MailCatchallInbound(models.Model):
             )
         inbounds = self.sudo().create(vals_list)
         # not through the field: it takes base64, which needs the memory of a large mail twice
-        attachments = self.env["ir.attachment"].sudo().create(
-            [
-                {
-                    "name": "raw",
-                    "res_model": self._name,
-                    "res_field": "raw",
-                    "res_id": inbound.id,
-                    "mimetype": "message/rfc822",
-                    "raw": raw,
-                }
-                for inbound, (raw, _values) in zip(inbounds, mails)
-            ]
+        attachments = (
+            self.env["ir.attachment"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "name": "raw",
+                        "res_model": self._name,
+                        "res_field": "raw",
+                        "res_id": inbound.id,
+                        "mimetype": "message/rfc822",
+                        "raw": raw,
+                    }
+                    for inbound, (raw, _values) in zip(inbounds, mails, strict=True)
+                ]
+            )
         )
         self._sync_to_disk(attachments)
         return inbounds
@@ -196,8 +199,16 @@ class MailCatchallInbound(models.Model):
     def _get_source(self):
         """Return the source of this mail as bytes."""
         self.ensure_one()
-        attachment = self.env["ir.attachment"].sudo().search(
-            [("res_model", "=", self._name), ("res_field", "=", "raw"), ("res_id", "=", self.id)]
+        attachment = (
+            self.env["ir.attachment"]
+            .sudo()
+            .search(
+                [
+                    ("res_model", "=", self._name),
+                    ("res_field", "=", "raw"),
+                    ("res_id", "=", self.id),
+                ]
+            )
         )
         return attachment.raw or b""
 
@@ -259,7 +270,8 @@ class MailCatchallInbound(models.Model):
             },
         )
         inbounds = self.browse(sorted(row[0] for row in self.env.cr.fetchall()))
-        self.env.cr.commit()  # the attempt counts, whatever happens while processing
+        # the attempt counts, whatever happens while processing
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         return inbounds.sudo()
 
     def _process_in_transaction(self):
@@ -278,7 +290,8 @@ class MailCatchallInbound(models.Model):
             self._record_error(error)
         finally:
             self.env.cr.execute("SELECT pg_advisory_unlock(hashtext(%s))", [key])
-            self.env.cr.commit()  # nothing to write; leaves no transaction open
+            # nothing to write; leaves no transaction open
+            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _process_locked(self):
         self.env.cr.execute(
@@ -291,7 +304,9 @@ class MailCatchallInbound(models.Model):
         if not self.env.cr.fetchone():
             return  # another worker was faster
         if self.attempt_count > MAX_ATTEMPTS:
-            raise RuntimeError(f"the process ended while it handled this mail, {MAX_ATTEMPTS} times")
+            raise RuntimeError(
+                f"the process ended while it handled this mail, {MAX_ATTEMPTS} times"
+            )
         self._finish(self._process())
 
     def _finish(self, verdict):
@@ -434,7 +449,9 @@ class MailCatchallInbound(models.Model):
             reason = _("Its sender may not write to %s, and was told so.", delivery.rejected_by)
             return Verdict("sender_rejected", "bounced", reason)
         if not delivery.routes and delivery.is_rejected:
-            return Verdict("unrouted", "bounced", _("Written to the catchall; its sender was told so."))
+            return Verdict(
+                "unrouted", "bounced", _("Written to the catchall; its sender was told so.")
+            )
         if not delivery.routes:
             reason = delivery.unrouted or _("The alias it was written to is not set up correctly.")
             return Verdict("unrouted", "review", reason)

@@ -79,7 +79,9 @@ class MailThread(models.AbstractModel):
 
         :param list routes: (model, thread_id, custom_values, uid, alias), see ``message_route``
         """
-        to_users = [route for route in routes if not route[1] and route[4] and route[4].is_user_alias]
+        to_users = [
+            route for route in routes if not route[1] and route[4] and route[4].is_user_alias
+        ]
         if not to_users:
             return routes
         aliases = self.env["mail.alias"].sudo().union(*(route[4].sudo() for route in to_users))
@@ -111,7 +113,9 @@ class MailThread(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _message_compute_author(self, author_id=None, email_from=None, raise_on_email=True):
-        author_id, email_from = super()._message_compute_author(author_id, email_from, raise_on_email)
+        author_id, email_from = super()._message_compute_author(
+            author_id, email_from, raise_on_email
+        )
         if email_from:
             email_from = self.env["res.users"]._replace_own_address(email_from)
         return author_id, email_from

@@ -32,7 +32,12 @@ class TestAddresses(BaseCase):
                 self.assertEqual(replace_address(text, "john@home.test", "j@acme.test"), expected)
 
     def test_a_longer_address_is_another_one(self):
-        for text in ("xjohn@home.test", "a.john@home.test", "john@home.test.org", "john@home.tests"):
+        for text in (
+            "xjohn@home.test",
+            "a.john@home.test",
+            "john@home.test.org",
+            "john@home.tests",
+        ):
             with self.subTest(text=text):
                 self.assertEqual(replace_address(text, "john@home.test", "j@acme.test"), text)
 

@@ -82,7 +82,9 @@ class TestConversation(CatchallCommon):
         self.assertEqual(str(sent["Reply-To"].addresses[0]), str(sent["From"].addresses[0]))
         self.assertEqual(str(sent["To"]), "Mary Smith <mary@customer.example>")
         self.assertEqual(sent["Subject"], "Bicycles")
-        self.assertEqual([e["smtp_from"] for e in self.emails], [self.mail_alias_domain.bounce_email])
+        self.assertEqual(
+            [e["smtp_from"] for e in self.emails], [self.mail_alias_domain.bounce_email]
+        )
         self.assertNotLeaked("john@home.example", self.address)
         self.assertFalse(self.sent_to("john@home.example"), "nobody gets his own answer")
 
@@ -227,7 +229,10 @@ class TestConversation(CatchallCommon):
         self.answer_from_mailbox(conversation)
         (sent,) = self.sent_to(self.address)
         answer = self.make_mail(
-            str(sent["Reply-To"]), subject="Re: Bicycles", text="Thanks!", in_reply_to=sent["Message-Id"]
+            str(sent["Reply-To"]),
+            subject="Re: Bicycles",
+            text="Thanks!",
+            in_reply_to=sent["Message-Id"],
         )
         inbound = self.receive(answer)
         self.assertEqual(inbound.verdict_code, "reply")

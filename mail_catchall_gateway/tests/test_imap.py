@@ -47,7 +47,12 @@ class TestImap(BaseCase):
                 self.assertEqual(imap.parse_search(data), expected)
 
     def test_sizes(self):
-        data = [b"1 (UID 7 RFC822.SIZE 120)", b"2 (RFC822.SIZE 9 UID 8)", b"3 (FLAGS (\\Seen))", None]
+        data = [
+            b"1 (UID 7 RFC822.SIZE 120)",
+            b"2 (RFC822.SIZE 9 UID 8)",
+            b"3 (FLAGS (\\Seen))",
+            None,
+        ]
         self.assertEqual(imap.parse_sizes(data), {7: 120, 8: 9})
 
     def test_bodies_are_found_by_their_uid(self):

@@ -202,7 +202,11 @@ class TestInbound(CatchallCommon):
     def test_nobody_reads_a_source_as_an_attachment(self):
         inbound = self.receive(self.make_mail(self.john.alias_email))
         source = self.env["ir.attachment"].search(
-            [("res_model", "=", inbound._name), ("res_field", "=", "raw"), ("res_id", "=", inbound.id)]
+            [
+                ("res_model", "=", inbound._name),
+                ("res_field", "=", "raw"),
+                ("res_id", "=", inbound.id),
+            ]
         )
         self.assertTrue(source)
         for user in (self.john, self.user_admin):
@@ -214,4 +218,6 @@ class TestInbound(CatchallCommon):
                 with self.assertRaises(AccessError):  # /web/content
                     source.validate_access(None).read(["raw"])
                 with self.assertRaises(AccessError):  # forwarded as an attachment
-                    user.partner_id.with_user(user).message_post(body="x", attachment_ids=source.ids)
+                    user.partner_id.with_user(user).message_post(
+                        body="x", attachment_ids=source.ids
+                    )

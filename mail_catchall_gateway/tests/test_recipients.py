@@ -109,7 +109,11 @@ class TestRecipients(BaseCase):
                 [("Delivered-To", "Autoresponder"), received_john],
                 (("john@acme.test",), "Received"),
             ),
-            ("written to the catchall itself", [("X-Original-To", CATCHALL), received_own], ((), "")),
+            (
+                "written to the catchall itself",
+                [("X-Original-To", CATCHALL), received_own],
+                ((), ""),
+            ),
             ("nothing that tells", [("To", "john@acme.test"), ("Subject", "x")], ((), "")),
             ("no header at all", [], ((), "")),
         ]:
@@ -142,7 +146,9 @@ class TestRecipients(BaseCase):
             (3, ("boss@acme.test",)),
         ]:
             with self.subTest(hops=hops):
-                found = envelope_recipients(ours + forged, mailbox_addresses=[CATCHALL], trusted_hops=hops)
+                found = envelope_recipients(
+                    ours + forged, mailbox_addresses=[CATCHALL], trusted_hops=hops
+                )
                 self.assertEqual(found.addresses, expected)
 
     def test_the_mailbox_names_its_own_fields(self):

@@ -61,7 +61,9 @@ class TestMessagingAlias(CatchallCommon):
     @users("john")
     def test_users_read_their_own_alias_and_choose_about_copies(self):
         me = self.john.with_user(self.env.uid)  # env.user would be a superuser's record
-        values = me.read(["alias_email", "alias_name", "alias_domain_id", "alias_copy_to_mailbox"])[0]
+        values = me.read(["alias_email", "alias_name", "alias_domain_id", "alias_copy_to_mailbox"])[
+            0
+        ]
         self.assertEqual(values["alias_email"], f"john.doe@{self.domain}")
         me.write({"alias_copy_to_mailbox": False})
         self.assertFalse(me.alias_copy_to_mailbox)
@@ -146,10 +148,16 @@ class TestIdentity(CatchallCommon):
         with self.mock_mail_gateway():
             template.with_user(self.john).send_mail(document.id)
             self.env["mail.mail"].create(
-                {"email_from": "john@home.example", "email_to": "bob@customer.example", "body_html": "x"}
+                {
+                    "email_from": "john@home.example",
+                    "email_to": "bob@customer.example",
+                    "body_html": "x",
+                }
             )
             self.env["mail.mail"].process_email_queue()
         sent = self.sent_to("bob@customer.example")
-        self.assertEqual([mail["From"].addresses[0].addr_spec for mail in sent], [self.john.alias_email] * 2)
+        self.assertEqual(
+            [mail["From"].addresses[0].addr_spec for mail in sent], [self.john.alias_email] * 2
+        )
         self.assertEqual(sent[0]["Reply-To"].addresses[0].addr_spec, self.john.alias_email)
         self.assertNotLeaked("john@home.example", "bob@customer.example")

@@ -17,7 +17,7 @@ def normalize_address(address):
         try:
             domain = domain.encode("idna").decode()
         except UnicodeError:
-            pass  # no valid domain name: compared as it is, and found nowhere
+            domain = domain.lower()  # no valid domain name: found nowhere, as it is
     return f"{local}@{domain}".lower().rstrip(".")
 
 

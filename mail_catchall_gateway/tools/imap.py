@@ -15,7 +15,8 @@ def quote(name):
     """
     if "\r" in name or "\n" in name:
         raise ValueError("line break in a mailbox name")
-    return '"%s"' % name.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def sequence_set(uids):

@@ -1,0 +1,199 @@
+"""End-to-end tests: real Postfix, Dovecot and PostgreSQL, real commits, nothing mocked.
+
+Odoo runs in the test's own process, on a database of its own; where a process must die, in one
+more process (``victim.py``). Run by ``setup/test.sh``, or ``setup/test.sh e2e -k NAME``.
+"""
+
+import email
+import email.policy
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPO / "setup"))
+
+from odoo_process import Odoo  # noqa: E402
+from send import send  # noqa: E402
+from stack import CATCHALL_DOMAINS, MAIL_PASSWORD, Stack, wait_for  # noqa: E402
+
+TEMPLATE = "e2e_template"
+CUSTOMER = "Mary Smith <mary@customer.test>"
+
+
+@pytest.fixture(scope="session")
+def stack():
+    state = Path(os.environ["MCG_STATE"]) / "e2e"
+    state.mkdir(exist_ok=True)
+    with Stack(state, durable=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(stack):
+    """A database with the addon, three users and CRM, made anew in each run."""
+    odoo = Odoo(stack, TEMPLATE)
+    subprocess.run(["dropdb", "--if-exists", TEMPLATE], env=stack.environment(), check=True)
+    shutil.rmtree(odoo.folder / "data" / "filestore" / TEMPLATE, ignore_errors=True)
+    odoo.run("-i", "mail_catchall_gateway,crm", "--without-demo=all")
+    odoo.script(
+        "demo_data.py",
+        SMTP_PORT=str(stack.ports["smtp"]),
+        IMAP_PORT=str(stack.ports["imap"]),
+        MAIL_PASSWORD=MAIL_PASSWORD,
+    )
+    import odoo as odoo_package
+
+    # for all databases, once: it cannot be parsed again
+    odoo_package.tools.config.parse_config([f"--config={odoo.write_config()}", "--log-level=warn"])
+    return odoo
+
+
+@pytest.fixture
+def world(stack, template, request):
+    """A fresh copy of the template, with empty mailboxes."""
+    name = "e2e_" + "".join(c if c.isalnum() else "_" for c in request.node.name.lower())[:50]
+    world = World(stack, name)
+    world.create()
+    yield world
+    world.close()
+
+
+class World:
+    """One database, the servers, and Odoo in this process."""
+
+    def __init__(self, stack: Stack, database: str):
+        self.stack = stack
+        self.database = database
+        self.odoo = Odoo(stack, database)
+        self.cr = None
+
+    def create(self):
+        for mailbox in self.stack.mail.glob("*"):
+            shutil.rmtree(mailbox)
+        environment = self.stack.environment()
+        subprocess.run(["dropdb", "--if-exists", self.database], env=environment, check=True)
+        subprocess.run(["createdb", "-T", TEMPLATE, self.database], env=environment, check=True)
+        filestores = self.odoo.folder / "data" / "filestore"
+        shutil.copytree(filestores / TEMPLATE, filestores / self.database, dirs_exist_ok=True)
+        self.config = self.odoo.write_config()
+        self.open()
+
+    def open(self):
+        """Load the registry anew, as after a restart."""
+        import odoo
+
+        odoo.modules.registry.Registry.delete(self.database)
+        self.cr = odoo.registry(self.database).cursor()
+        self.env = odoo.api.Environment(self.cr, odoo.SUPERUSER_ID, {})
+
+    def close(self):
+        import odoo
+
+        if self.cr and not self.cr.closed:
+            self.cr.close()
+        odoo.modules.registry.Registry.delete(self.database)
+        odoo.sql_db.close_db(self.database)
+        subprocess.run(
+            ["dropdb", "--if-exists", "--force", self.database],
+            env=self.stack.environment(),
+            check=True,
+        )
+
+    # ------------------------------------------------------------
+    # MAIL
+    # ------------------------------------------------------------
+
+    def send(
+        self, to, sender=CUSTOMER, subject="Bicycles", text="Two, please.", bcc=None, **headers
+    ):
+        """Send a mail by SMTP, and wait until it lies in its mailbox.
+
+        :param bcc: envelope recipients instead of those in the To header field
+        :return: its Message-Id
+        """
+        recipients = bcc or [address for _name, address in email.utils.getaddresses([str(to)])]
+        before = {mailbox: len(self.files(mailbox)) for mailbox in map(mailbox_of, recipients)}
+        message_id = send(
+            self.stack.ports["smtp"], sender, str(to), subject, text, recipients, **headers
+        )
+        for mailbox, count in before.items():
+            more = sum(mailbox_of(recipient) == mailbox for recipient in recipients)
+            wait_for(
+                lambda m=mailbox, n=count + more: len(self.files(m)) >= n, f"mail to {mailbox}"
+            )
+        return message_id
+
+    def files(self, mailbox):
+        folder = self.stack.mail / mailbox
+        return sorted(
+            [*folder.glob("new/*"), *folder.glob("cur/*")], key=lambda p: p.stat().st_mtime
+        )
+
+    def mails(self, mailbox, count):
+        """Return the ``count`` mails of a mailbox, parsed, the oldest first; wait for them."""
+        wait_for(lambda: len(self.files(mailbox)) >= count, f"{count} mails for {mailbox}", 10)
+        files = self.files(mailbox)
+        assert len(files) == count, f"{len(files)} mails for {mailbox}"
+        return [
+            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            for file in files
+        ]
+
+    def cycle(self):
+        """Do what the scheduled actions do: fetch and process, then send the queue."""
+        self.env["fetchmail.server"]._fetch_mails()
+        self.env["mail.catchall.inbound"]._process_waiting()
+        self.env["mail.mail"].process_email_queue()
+        self.commit()
+
+    def commit(self):
+        self.cr.commit()
+        self.env.invalidate_all()
+
+    def make_due(self):
+        """Let the time to the next attempt pass."""
+        self.cr.execute("UPDATE mail_catchall_inbound SET next_attempt = NULL")
+        self.commit()
+
+    def restart(self):
+        """Let this process forget the database, and read it again."""
+        self.cr.close()
+        self.open()
+
+    # ------------------------------------------------------------
+    # ODOO
+    # ------------------------------------------------------------
+
+    def user(self, login):
+        return self.env["res.users"].search([("login", "=", login)])
+
+    def inbox(self, login):
+        """Return the Inbox of a user in Discuss, the oldest first."""
+        user = self.user(login)
+        return (
+            self.env["mail.message"].with_user(user).search([("needaction", "=", True)], order="id")
+        )
+
+    def inbound(self, message_id):
+        return self.env["mail.catchall.inbound"].search([("message_id", "=", message_id)])
+
+
+def mailbox_of(recipient):
+    """Return where Postfix puts the mail for an address."""
+    domain = recipient.partition("@")[2]
+    return f"catchall@{domain}" if domain in CATCHALL_DOMAINS else recipient
+
+
+def assert_not_leaked(mail, address):
+    """Assert that no header and no text of a mail shows an address."""
+    assert address.lower() not in mail.as_string().lower()
+    for part in mail.walk():
+        for name, value in part.items():
+            assert address.lower() not in str(value).lower(), name
+        if part.get_content_maintype() == "text":
+            assert address.lower() not in part.get_content().lower()

@@ -1,0 +1,92 @@
+"""A customer and John, from mailbox to mailbox."""
+
+from conftest import CUSTOMER, assert_not_leaked
+
+JOHN = "john.doe@acme.test"
+OWN = "john@home.test"
+
+
+def answer(mail, text):
+    """Return what a mail program makes of an answer: recipient, header fields and text."""
+    quoted = mail.get_body(("plain",)).get_content().replace("\n", "\n> ")
+    return {
+        "to": mail["Reply-To"] or mail["From"],
+        "subject": f"Re: {mail['Subject']}",
+        "text": f"{text}\n\nFrom: {mail['From']}\nTo: {mail['To']}\n> {quoted}",
+        "in_reply_to": mail["Message-Id"],
+        "references": f"{mail['References'] or ''} {mail['Message-Id']}",
+    }
+
+
+def test_a_mail_in_an_answer_out_and_the_next_mail_in(world):
+    question = world.send(JOHN, text="Do you have bicycles?")
+    world.cycle()
+
+    (message,) = world.inbox("john")
+    assert "Do you have bicycles?" in message.body
+    assert message.model == "mail.catchall.conversation"
+    (copy,) = world.mails(OWN, 1)
+    assert "Do you have bicycles?" in copy.get_body(("plain",)).get_content()
+    assert "Mary Smith" in copy["From"]
+    assert copy["Message-Id"] == question
+
+    reply = answer(copy, "Yes, two.")
+    own_id = world.send(sender=f"Johnny <{OWN}>", **reply)
+    world.cycle()
+    (received,) = world.mails("mary@customer.test", 1)
+    assert "Yes, two." in received.get_body(("plain",)).get_content()
+    (sender,) = received["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("John Doe", JOHN)
+    assert received["Return-Path"] == "<bounce@acme.test>"
+    assert own_id not in received.as_string()
+    assert_not_leaked(received, OWN)
+    assert_not_leaked(received, "home.test")
+    assert world.inbound(own_id).verdict_code == "user_reply"
+
+    thanks = world.send(sender=CUSTOMER, **answer(received, "Thank you!"))
+    world.cycle()
+    inbound = world.inbound(thanks)
+    assert inbound.verdict_code == "reply"
+    assert inbound.conversation_id == world.inbound(question).conversation_id
+    assert len(inbound.conversation_id.message_ids) == 3
+    assert "Thank you!" in world.inbox("john")[-1].body
+    world.mails(OWN, 2)
+    world.mails("mary@customer.test", 1)
+
+
+def test_an_answer_from_the_chatter_reaches_the_customer(world):
+    world.send(JOHN)
+    world.cycle()
+    john = world.user("john")
+    conversation = world.env["mail.catchall.conversation"].with_user(john).search([])
+    conversation.message_post(
+        body="On their way", message_type="comment", subtype_xmlid="mail.mt_comment"
+    )
+    world.cycle()
+    (received,) = world.mails("mary@customer.test", 1)
+    assert received["From"].addresses[0].addr_spec == JOHN
+    assert_not_leaked(received, OWN)
+    world.mails(OWN, 1)
+
+
+def test_a_bcc_arrives_and_nobody_is_bounced(world):
+    message_id = world.send("partners@customer.test", bcc=[JOHN])
+    world.cycle()
+    inbound = world.inbound(message_id)
+    assert inbound.recipients == JOHN
+    assert inbound.verdict_code == "user_alias"
+    assert len(world.inbox("john")) == 1
+    assert not world.files("mary@customer.test")
+
+
+def test_two_users_share_a_conversation(world):
+    world.send(f"{JOHN}, jane.roe@acme.test", bcc=[JOHN])
+    world.cycle()
+    assert world.inbox("john") == world.inbox("jane").with_user(world.user("john"))
+    (copy,) = world.mails("jane@home.test", 1)
+    world.send(sender="jane@home.test", **answer(copy, "I will."))
+    world.cycle()
+    (received,) = world.mails("mary@customer.test", 1)
+    assert received["From"].addresses[0].addr_spec == "jane.roe@acme.test"
+    assert_not_leaked(received, "home.test")
+    assert "I will." in world.inbox("john")[-1].body

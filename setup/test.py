@@ -1,0 +1,163 @@
+"""The checks behind test.sh, each with odoo-bin's or pytest's own count of tests."""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from odoo_process import REPO, Odoo
+from stack import Stack, StackError, exit_on_signals, free_port
+
+ADDON = "mail_catchall_gateway"
+CORE_GATEWAY = "mail_gateway/test_mail"
+CORE_SUITES = ("mail", "test_mail", "test_mail_full", "mass_mailing", "test_mass_mailing")
+
+
+class Checks:
+    """Runs checks by name and remembers how they ended."""
+
+    def __init__(self, state: Path):
+        self.state = state
+        self.results = []
+
+    # ------------------------------------------------------------
+    # CHECKS
+    # ------------------------------------------------------------
+
+    def lint(self):
+        """ruff, pylint-odoo, prettier, shellcheck"""
+        self.python("-m", "pre_commit", "run", "-a", "--show-diff-on-failure")
+        return "clean"
+
+    def odoo_bin(self):
+        """odoo-bin --test-enable, installed into an empty database"""
+        return self.odoo_test("test_install", "-i", ADDON, tags=f"/{ADDON}")
+
+    def upgrade(self):
+        """odoo-bin -u on the database where it is installed"""
+        return self.odoo_test("test_install", "-u", ADDON, tags=f"/{ADDON}")
+
+    def pytest_odoo(self):
+        """the same tests by pytest-odoo"""
+        config = Odoo(self.stack, "test_install", free_port()).write_config()
+        return self.pytest(
+            f"--odoo-config={config}",
+            "--odoo-database=test_install",
+            "--odoo-http",
+            f"{ADDON}/tests",
+        )
+
+    def gateway(self):
+        """core's own gateway tests, with the addon"""
+        return self.odoo_test("test_core", "-i", f"{ADDON},test_mail", tags=CORE_GATEWAY)
+
+    def e2e(self):
+        """end to end: Postfix, Dovecot, processes that die, uninstalling"""
+        return self.pytest("-p", "no:odoo", "e2e")
+
+    def demo(self):
+        """setup/run.sh in a fresh state folder"""
+        demo = self.state / "demo_check"
+        shutil.rmtree(demo, ignore_errors=True)
+        demo.mkdir()
+        self.python(str(REPO / "setup" / "run.py"), "--state", str(demo), "--check")
+        return "all mails arrived"
+
+    def core(self):
+        """core's suites, with the addon"""
+        modules = ",".join((ADDON, *CORE_SUITES))
+        tags = ",".join(f"/{suite}" for suite in CORE_SUITES)
+        return self.odoo_test("test_core_all", "-i", modules, tags=tags)
+
+    # ------------------------------------------------------------
+    # HOW
+    # ------------------------------------------------------------
+
+    def python(self, *arguments: str):
+        """Run a Python program and show what it prints; raise StackError if it fails."""
+        if subprocess.run([sys.executable, *arguments], cwd=REPO).returncode:
+            raise StackError(f"{' '.join(arguments)} failed")
+
+    def pytest(self, *arguments: str) -> str:
+        """Run pytest and return its own summary."""
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+        process = subprocess.Popen(
+            command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        last = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+        if process.wait() or not re.search(r"\b\d+ passed", last):
+            raise StackError(f"pytest: {last}")
+        return last
+
+    def odoo_test(self, database: str, *arguments: str, tags: str) -> str:
+        """Run odoo-bin with tests, and return its own count of them."""
+        odoo = Odoo(self.stack, database, free_port())
+        if "-i" in arguments:
+            environment = self.stack.environment()
+            subprocess.run(["dropdb", "--if-exists", database], env=environment, check=True)
+        log = odoo.folder / f"{database}.log"
+        command = odoo.odoo_command(
+            *arguments,
+            "--stop-after-init",
+            "--test-enable",
+            f"--test-tags={tags}",
+            "--log-level=test",
+        )
+        with open(log, "wb") as output:
+            code = subprocess.run(command, stdout=output, stderr=output).returncode
+        text = log.read_text(errors="replace")
+        for line in text.splitlines():
+            if re.search(r" (WARNING|ERROR|CRITICAL) ", line):
+                print(line)
+        counts = re.findall(r"(\d+ failed, \d+ error\(s\) of (\d+) tests)", text)
+        if code or not counts or int(counts[-1][1]) == 0 or " CRITICAL " in text:
+            raise StackError(f"{counts[-1][0] if counts else 'odoo-bin failed'}, see {log}")
+        return counts[-1][0]
+
+    def run(self, names):
+        with Stack(self.state, durable=False) as self.stack:
+            for name in names:
+                check = getattr(self, name)
+                print(f"\n\033[1m== {name}: {check.__doc__}\033[0m", flush=True)
+                start, failed = time.monotonic(), ""
+                try:
+                    result = check()
+                except StackError as error:
+                    result = failed = str(error)
+                self.results.append((name, time.monotonic() - start, result, bool(failed)))
+        print()
+        for name, seconds, result, failed in self.results:
+            print(f"{'FAILED' if failed else 'ok':<7} {name:<12} {seconds:6.0f} s  {result}")
+        return not any(failed for *_rest, failed in self.results)
+
+
+DEFAULT = ("lint", "odoo_bin", "upgrade", "pytest_odoo", "gateway", "e2e", "demo")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs what CI runs.")
+    parser.add_argument("--state", required=True, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--all", action="store_true", help="core's whole suites too")
+    parser.add_argument("check", nargs="*", help=f"only these: {' '.join((*DEFAULT, 'core'))}")
+    args = parser.parse_args()
+    exit_on_signals()
+    os.environ["MCG_STATE"] = str(args.state)
+    os.environ["PRE_COMMIT_HOME"] = str(args.state / "pre-commit")
+    state = args.state / "test"
+    state.mkdir(exist_ok=True)
+    names = args.check or [*DEFAULT, *(["core"] if args.all else [])]
+    sys.exit(0 if Checks(state).run(names) else 1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except StackError as error:
+        sys.exit(f"setup: {error}")
