@@ -34,7 +34,7 @@ def test_killed(world, point):
         assert (states, seen(world)) == ([], 0)
     elif point == "between store and acknowledge":
         assert (states, seen(world)) == (["pending"] * COUNT, 0)
-    elif point == "between acknowledge and processing":
+    elif point in ("acknowledged", "between acknowledge and processing"):
         assert (states, seen(world)) == (["pending"] * COUNT, COUNT)
     elif point == "after processing":
         assert sorted(states) == ["delivered"] + ["processing"] * (COUNT - 1)

@@ -31,6 +31,7 @@ POINTS = {
     "before store": ("mail.catchall.inbound", "_store", before),
     "in store": ("mail.catchall.inbound", "_store", after),
     "between store and acknowledge": ("fetchmail.server", "_imap_acknowledge", before),
+    "acknowledged": ("fetchmail.server", "_imap_acknowledge", after),
     "between acknowledge and processing": ("mail.catchall.inbound", "_process_waiting", before),
     "claimed": ("mail.catchall.inbound", "_claim", after),
     "while processing": ("mail.catchall.inbound", "_finish", after),

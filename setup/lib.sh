@@ -18,13 +18,22 @@ missing_packages() {
   command -v npm >/dev/null || printf 'nodejs npm '
 }
 
+# Before anything is written: who is not root is told all that he needs.
+need_root() {
+  command -v dpkg-query >/dev/null || die "this script is written for Debian 12 and found no dpkg here"
+  [ "$(id -u)" = 0 ] || {
+    local missing
+    missing=$(missing_packages)
+    [ -z "$missing" ] || die "missing packages, as root: apt-get install $missing"
+    die "all packages are there, but Postfix's master starts only as root: run this as root"
+  }
+}
+
 # Installs what is missing. The packages' own services stay off: we start private ones.
 need_packages() {
-  command -v dpkg-query >/dev/null || die "this script is written for Debian 12 and found no dpkg here"
   local missing policy=/usr/sbin/policy-rc.d own_policy=""
   missing=$(missing_packages)
   if [ -n "$missing" ]; then
-    [ "$(id -u)" = 0 ] || die "as root, first: apt-get install $missing"
     say "Installing Debian packages: $missing"
     if [ ! -e "$policy" ]; then
       printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && own_policy=1
@@ -35,7 +44,6 @@ need_packages() {
     [ -z "$own_policy" ] || rm -f "$policy"
     [ "$missing" != failed ] || die "apt-get could not install the packages, see $STATE/apt.log"
   fi
-  [ "$(id -u)" = 0 ] || die "all packages are there, but Postfix's master starts only as root: run this as root"
 }
 
 # The servers run as ordinary users with unix sockets: the state folder must be reachable for
@@ -103,6 +111,7 @@ need_venv() {
 
 prepare() {
   unset PYTHONDONTWRITEBYTECODE # starting Odoo takes three times as long with it
+  need_root
   need_state
   need_packages
   need_odoo

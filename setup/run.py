@@ -16,6 +16,7 @@ from stack import MAIL_PASSWORD, Stack, StackError, exit_on_signals, free_port, 
 ADDON = "mail_catchall_gateway"
 DATABASE = "catchall_demo"
 CUSTOMER = "Mary Smith <mary@customer.test>"
+DOCUMENTS = {"mail.catchall.conversation": "conversation", "crm.lead": "CRM lead"}
 #: subject, To header field, envelope recipient
 SAMPLES = (
     ("Hello John", "john.doe@acme.test", "john.doe@acme.test"),
@@ -84,7 +85,7 @@ def arrival(call, message_id: str):
     mail = found[0]
     place = f"{mail['state']}: {mail['reason']}"
     if mail["state"] == "delivered":
-        place = f"{mail['res_model']} {mail['res_id']}"
+        place = f"{DOCUMENTS.get(mail['res_model'], mail['res_model'])} {mail['res_id']}"
     return f"{place} (delivered for {mail['recipients']})"
 
 
