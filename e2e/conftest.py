@@ -60,7 +60,10 @@ def world(stack, template, request):
     world = World(stack, name)
     world.create()
     yield world
-    world.close()
+    try:
+        world.assert_nothing_leaked()
+    finally:
+        world.close()
 
 
 class World:
@@ -143,6 +146,14 @@ class World:
             email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
             for file in files
         ]
+
+    def assert_nothing_leaked(self):
+        """Assert that no mail in any mailbox outside shows where a user has his own mailbox."""
+        for mailbox in self.stack.mail.glob("*"):
+            if mailbox.name.endswith(("@home.test", *(f"@{d}" for d in CATCHALL_DOMAINS))):
+                continue
+            for mail in self.mails(mailbox.name, len(self.files(mailbox.name))):
+                assert_not_leaked(mail, "home.test")
 
     def cycle(self):
         """Do what the scheduled actions do: fetch and process, then send the queue."""

@@ -16,7 +16,10 @@
         "views/mail_catchall_conversation_views.xml",
         "views/mail_catchall_inbound_views.xml",
         "views/fetchmail_server_views.xml",
+        "wizards/mail_catchall_alias_wizard_views.xml",
+        "wizards/mail_catchall_attach_views.xml",
         "views/res_users_views.xml",
+        "views/res_config_settings_views.xml",
     ],
     "uninstall_hook": "uninstall_hook",
 }

@@ -1,4 +1,7 @@
+import contextlib
+
 from odoo import _, api, fields, models, tools
+from odoo.exceptions import UserError
 
 
 class MailCatchallConversation(models.Model):
@@ -20,14 +23,61 @@ class MailCatchallConversation(models.Model):
         "res.users",
         string="Members",
         default=lambda self: self.env.user,
+        domain="[('share', '=', False)]",
         help="The users who were written to. Nobody else can read this conversation.",
     )
-    partner_id = fields.Many2one("res.partner", "Contact")
-    email_from = fields.Char("Correspondent", help="Who wrote last; answers go to this address.")
-    email_cc = fields.Char("Cc")
+    is_shared = fields.Boolean(
+        "Shared", compute="_compute_is_shared", store=True, help="There are other members."
+    )
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Contact",
+        help="The contact behind the correspondent's address.",
+    )
+    email_from = fields.Char(
+        "Correspondent",
+        compute="_compute_email_from",
+        store=True,
+        readonly=False,
+        precompute=True,
+        help="Who wrote last; answers go to this address.",
+    )
+    email_cc = fields.Char("Cc", help="Whom the last mail was also sent to.")
+    reply_to_all = fields.Boolean(
+        "Reply to All", help="Answers also go to the addresses in Cc, in the same mail."
+    )
     last_message_date = fields.Datetime("Last Message", default=fields.Datetime.now)
+    is_unanswered = fields.Boolean(
+        "Unanswered", readonly=True, help="The last message came from outside."
+    )
     active = fields.Boolean(default=True)
     company_id = fields.Many2one("res.company", default=lambda self: self.env.company)
+    # where it went
+    attached_model = fields.Char("Document Model", readonly=True)
+    attached_res_id = fields.Many2oneReference(
+        "Attached To", model_field="attached_model", readonly=True
+    )
+    attached_name = fields.Char("Document", compute="_compute_attached_name", compute_sudo=True)
+    attached_message_ids = fields.Many2many("mail.message", string="Messages that were moved")
+
+    @api.depends("user_ids")
+    def _compute_is_shared(self):
+        for conversation in self:
+            conversation.is_shared = len(conversation.user_ids) > 1
+
+    @api.depends("partner_id")
+    def _compute_email_from(self):
+        for conversation in self:
+            contact = conversation.partner_id
+            address = tools.email_normalize(conversation.email_from)
+            if contact.email and contact.email_normalized != address:
+                conversation.email_from = contact.email_formatted
+
+    @api.depends("attached_model", "attached_res_id")
+    def _compute_attached_name(self):
+        for conversation in self:
+            document = conversation._get_document()
+            conversation.attached_name = document.display_name if document else False
 
     # ------------------------------------------------------------
     # CRUD
@@ -57,158 +107,94 @@ class MailCatchallConversation(models.Model):
         return super()._message_subscribe(partner_ids, subtype_ids, customer_ids)
 
     # ------------------------------------------------------------
-    # GATEWAY
+    # ATTACHING TO A DOCUMENT
     # ------------------------------------------------------------
 
-    @api.model
-    def message_new(self, msg_dict, custom_values=None):
-        values = {
-            "name": msg_dict.get("subject") or _("(no subject)"),
-            **self._prepare_correspondent_values(msg_dict),
-            **(custom_values or {}),
+    def action_attach(self):
+        """Ask for the document that this conversation belongs to."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Attach to a Document"),
+            "res_model": "mail.catchall.attach",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_conversation_id": self.id},
         }
-        return super().message_new(msg_dict, custom_values=values)
 
-    def message_update(self, msg_dict, update_vals=None):
-        values = self._prepare_correspondent_values(msg_dict)
-        return super().message_update(msg_dict, update_vals={**values, **(update_vals or {})})
+    def action_open_document(self):
+        """Open the document that this conversation was attached to."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.attached_model,
+            "res_id": self.attached_res_id,
+            "view_mode": "form",
+        }
 
-    def _prepare_correspondent_values(self, msg_dict):
-        """Return what an incoming mail changes: nothing but the date if a user wrote it."""
-        values = {"last_message_date": fields.Datetime.now()}
-        author = self.env["res.partner"].browse(msg_dict.get("author_id") or [])
-        if not self._is_internal(author):
-            values.update(
-                email_from=msg_dict["email_from"],
-                email_cc=msg_dict.get("cc"),
-                partner_id=author.id,
-            )
-        return values
+    def action_detach(self):
+        """Take back what was attached to a document by mistake.
 
-    # ------------------------------------------------------------
-    # POSTING
-    # ------------------------------------------------------------
-
-    @api.returns("mail.message", lambda value: value.id)
-    def message_post(self, *, partner_ids=None, **kwargs):
-        """Send what a user writes to the correspondent, from wherever he writes it.
-
-        The web client names the correspondent as a recipient only where its chatter is open;
-        Discuss's Inbox and the user's own mailbox do not.
+        :raise AccessError: if the user may not write to the document any more
         """
         self.ensure_one()
-        kwargs.setdefault(
-            "email_layout_xmlid", "mail_catchall_gateway.mail_notification_conversation"
+        document = self._get_document()
+        if not document:
+            raise UserError(_("The document is gone, and the messages with it."))
+        document.check_access_rights("write")
+        document.check_access_rule("write")
+        still_there = self.sudo().attached_message_ids.filtered(
+            lambda message: (message.model, message.res_id) == (document._name, document.id)
         )
-        if kwargs.get("message_type") == "email":
-            kwargs["email_add_signature"] = False  # the sender's mail program did
-        partner_ids = list(partner_ids or [])
-        if self._is_answer(kwargs) and not self._has_outsider(partner_ids):
-            partner_ids += self._find_or_create_correspondent().ids
-        message = super().message_post(partner_ids=partner_ids, **kwargs)
-        self.sudo().write(
+        with self._keep_notes_and_attachments(still_there, self):
+            still_there.write({"model": self._name, "res_id": self.id})
+        self.write({"active": True, "attached_model": False, "attached_res_id": False})
+        self.sudo().attached_message_ids = False
+        self._message_log(body=_("Taken back from %s.", document.display_name))
+        document._message_log(body=_("The conversation “%s” was taken back.", self.name))
+
+    def _attach_to(self, document):
+        """Move all messages to a document; later answers follow them there.
+
+        :param document: record of a model with a chatter, that the user may write to
+        :raise AccessError: if he may not
+        """
+        self.ensure_one()
+        document.check_access_rights("write")
+        document.check_access_rule("write")
+        messages = self.sudo().message_ids
+        with self._keep_notes_and_attachments(messages, document):
+            self.sudo().message_change_thread(document)
+        self.sudo().attached_message_ids = messages
+        self.write(
             {
-                "last_message_date": message.date,
-                "partner_id": (self.partner_id or self._match_correspondent(partner_ids)).id,
+                "active": False,
+                "attached_model": document._name,
+                "attached_res_id": document.id,
             }
         )
-        return message
+        self._message_log(body=_("Attached to %s.", document.display_name))
+        document._message_log(body=_("The conversation “%s” was attached.", self.name))
 
-    def _match_correspondent(self, partner_ids):
-        """Return the recipient who is the correspondent: the web client makes contacts itself."""
-        address = tools.email_normalize(self.email_from)
-        partners = self.env["res.partner"].browse(partner_ids)
-        return partners.filtered(lambda p: address and p.email_normalized == address)[:1]
+    @contextlib.contextmanager
+    def _keep_notes_and_attachments(self, messages, thread):
+        """Move the attachments of messages along, and let notes be notes.
 
-    def _is_answer(self, post_values):
-        """Tell whether a post is a message of a user to the outside, and not a note."""
-        if post_values.get("message_type") not in ("comment", "email"):
-            return False
-        if post_values.get("subtype_xmlid"):
-            subtype = self.env.ref(post_values["subtype_xmlid"])
-        else:
-            subtype = self.env["mail.message.subtype"].browse(post_values.get("subtype_id") or [])
-        author_id = post_values.get("author_id") or self.env.user.partner_id.id
-        author = self.env["res.partner"].browse(author_id)
-        return subtype == self.env.ref("mail.mt_comment") and self._is_internal(author)
+        ``message_change_thread`` forgets which messages were notes, and leaves the attachments
+        where only those can open them who may read the old thread.
+        """
+        note = self.env.ref("mail.mt_note")
+        notes = messages.filtered(lambda message: message.subtype_id == note)
+        old = {(message.model, message.res_id) for message in messages}
+        attachments = messages.attachment_ids.filtered(lambda a: (a.res_model, a.res_id) in old)
+        yield
+        notes.subtype_id = note
+        attachments.write({"res_model": thread._name, "res_id": thread.id})
+        messages.record_name = thread.sudo().display_name
 
-    @api.model
-    def _is_internal(self, partner):
-        return bool(partner.sudo().user_ids) and not partner.sudo().partner_share
-
-    @api.model
-    def _has_outsider(self, partner_ids):
-        partners = self.env["res.partner"].browse(partner_ids).sudo()
-        return any(not self._is_internal(partner) for partner in partners)
-
-    def _find_or_create_correspondent(self):
-        """Return the contact to answer: who wrote becomes one when he is first answered."""
+    def _get_document(self):
+        """Return the document that this conversation was attached to, or nothing."""
         self.ensure_one()
-        conversation = self.sudo()
-        if not conversation.partner_id and conversation.email_from:
-            partners = (
-                self.env["mail.thread"]
-                .sudo()
-                ._mail_find_partner_from_emails([conversation.email_from], force_create=True)
-            )
-            conversation.partner_id = partners[0]
-        return conversation.partner_id
-
-    def _message_get_suggested_recipients(self):
-        recipients = super()._message_get_suggested_recipients()
-        for conversation in self:
-            if conversation.partner_id:
-                conversation._message_add_suggested_recipient(
-                    recipients, partner=conversation.partner_id, reason=_("Correspondent")
-                )
-            elif conversation.email_from:
-                conversation._message_add_suggested_recipient(
-                    recipients, email=conversation.email_from, reason=_("Correspondent")
-                )
-        return recipients
-
-    # ------------------------------------------------------------
-    # NOTIFICATION
-    # ------------------------------------------------------------
-
-    def _notify_get_reply_to(self, default=None):
-        """Answers come back to a messaging alias.
-
-        The author's own where he has one, so that the customer answers who wrote to him; for a
-        customer's mail that of the first member, who answers to it from his own mailbox.
-        """
-        reply_to = super()._notify_get_reply_to(default=default)
-        author = tools.email_normalize(default)
-        for conversation in self.sudo():
-            members = conversation.user_ids.filtered("alias_email")
-            if author in members.mapped("alias_email"):
-                reply_to[conversation.id] = default
-            elif members:
-                reply_to[conversation.id] = self._notify_get_reply_to_formatted_email(
-                    members[0].alias_email, conversation.name, company=conversation.company_id
-                )
-        return reply_to
-
-    def _notify_thread_by_email(self, message, recipients_data, **kwargs):
-        """Send copies of what is in the Inbox to the members' own mailboxes.
-
-        The Inbox notification becomes that of the email: there is one for each message and
-        partner. It stays unread in the Inbox, and shows whether the copy could be sent.
-        """
-        res = super()._notify_thread_by_email(message, recipients_data, **kwargs)
-        copies = self._notify_get_mailbox_copies(recipients_data)
-        if copies:
-            notifications = message.sudo().notification_ids.filtered(
-                lambda notification: notification.res_partner_id.id in {c["id"] for c in copies}
-            )
-            notifications.notification_type = "email"
-            super()._notify_thread_by_email(message, copies, **{**kwargs, "resend_existing": True})
-        return res
-
-    def _notify_get_mailbox_copies(self, recipients_data):
-        """Return the data of Inbox recipients again, as recipients by email, who want a copy."""
-        in_inbox = {data["uid"]: data for data in recipients_data if data["notif"] == "inbox"}
-        members = self.sudo().user_ids.filtered(
-            lambda user: user.id in in_inbox and user.alias_copy_to_mailbox and user.email
-        )
-        return [{**in_inbox[user.id], "notif": "email"} for user in members]
+        if not self.attached_model or self.attached_model not in self.env:
+            return None
+        return self.env[self.attached_model].browse(self.attached_res_id).exists()

@@ -8,7 +8,7 @@ from odoo.service.model import retrying
 
 from ..tools import source
 from ..tools.delivery import Delivery
-from ..tools.recipients import envelope_recipients
+from ..tools.recipients import envelope_recipients, header_recipients
 from ..tools.verdict import Verdict
 
 _logger = logging.getLogger(__name__)
@@ -88,6 +88,9 @@ class MailCatchallInbound(models.Model):
     reason = fields.Char(readonly=True)
     recipients = fields.Char(
         "Envelope Recipients", readonly=True, help="Addresses that the mail was delivered for."
+    )
+    alias_ids = fields.Many2many(
+        "mail.alias", string="Aliases", readonly=True, help="Aliases that the mail was for."
     )
     mail_message_ids = fields.Many2many("mail.message", string="Messages", readonly=True)
     conversation_id = fields.Many2one(
@@ -211,6 +214,16 @@ class MailCatchallInbound(models.Model):
             )
         )
         return attachment.raw or b""
+
+    @api.model
+    def _find_messages(self, message_ids):
+        """Return what mails became that have one of these Message-Ids, the newest first.
+
+        A message that a user sent from his own mailbox has another Message-Id than his mail.
+        """
+        message_ids = list(filter(None, message_ids))
+        inbounds = self.sudo().search([("message_id", "in", message_ids)]) if message_ids else self
+        return inbounds.mail_message_ids.exists().sorted("id", reverse=True)
 
     # ------------------------------------------------------------
     # QUEUE
@@ -354,7 +367,8 @@ class MailCatchallInbound(models.Model):
     def _get_steps(self):
         """Return the methods that may decide about a mail before core sees it, in order.
 
-        Each returns a Verdict or None; the first verdict ends the processing.
+        Each takes the Delivery, and returns a Verdict or None; the first verdict ends the
+        processing.
         """
         return [
             # first of all: nothing may happen twice, whatever the mail is
@@ -368,38 +382,72 @@ class MailCatchallInbound(models.Model):
         :raise Exception: whatever core raises
         """
         self.ensure_one()
+        raw = self._get_source()
+        delivery = self._prepare_delivery(raw)
         for step in self._get_steps():
-            verdict = getattr(self, step)()
+            verdict = getattr(self, step)(delivery)
             if verdict:
                 return verdict
-        return self._deliver()
+        return self._deliver(delivery, raw)
 
-    def _step_duplicate(self):
-        """A mail that was delivered before, by another mailbox or under another UID.
+    def _prepare_delivery(self, raw):
+        """Find out for whom this mail is.
 
-        The Message-Id of what a user sends from his own mailbox is not that of the message.
+        :return Delivery:
+        """
+        header = source.header_fields(raw)
+        delivery = Delivery(
+            recipients=self._get_recipients(header), header_recipients=header_recipients(header)
+        )
+        if not self.message_id and delivery.recipients:
+            # its copies cannot be told from other mails: each is for its own recipients alone
+            delivery.only = delivery.recipients
+        addresses = {*delivery.recipients, *(delivery.only or delivery.header_recipients)}
+        self.recipients = ", ".join(delivery.recipients)
+        self.alias_ids = self.env["mail.alias"]._find_by_addresses(addresses)
+        return delivery
+
+    def _get_recipients(self, header):
+        """Return the envelope recipients: as given by the caller, else as the header tells."""
+        if self.envelope_to:
+            return tuple(self.envelope_to.split(", "))
+        names, mailbox_addresses = self.server_id._get_recipient_settings()
+        return envelope_recipients(header, names, mailbox_addresses).addresses
+
+    def _step_duplicate(self, delivery):
+        """A mail that was delivered before, but for recipients whom only this copy tells.
+
+        A catch-all mailbox gets a copy for each of our recipients. Another mailbox, or the same
+        after a crash, may have it too. The Message-Id of what a user sends from his own mailbox
+        is not that of the message, so that core does not know it again.
         """
         done = self.message_id and self.search(
             [
                 ("message_id", "=", self.message_id),
                 ("id", "!=", self.id),
                 ("state", "=", "delivered"),
-            ],
-            limit=1,
+            ]
         )
-        if done:
-            return Verdict("duplicate", "ignored", _("Delivered before, as email %s.", done.id))
+        if not done:
+            return None
+        self.alias_ids -= done.alias_ids
+        if not self.alias_ids:
+            return Verdict("duplicate", "ignored", _("Delivered before, as email %s.", done[0].id))
+        recipients = {*delivery.recipients, *delivery.header_recipients}
+        delivery.is_copy = True
+        delivery.only = tuple(
+            address
+            for address in sorted(recipients)
+            if any(alias._matches(address) for alias in self.alias_ids)
+        )
         return None
 
-    def _deliver(self):
+    def _deliver(self, delivery, raw):
         """Let core route and post this mail, with the envelope recipients found.
 
         :return Verdict:
         """
-        raw = self._get_source()
         server = self.server_id
-        delivery = Delivery(recipients=self._get_recipients(raw))
-        self.recipients = ", ".join(delivery.recipients)
         gateway = self.env["mail.thread"].with_context(
             catchall_delivery=delivery,
             fetchmail_cron_running=True,
@@ -415,19 +463,13 @@ class MailCatchallInbound(models.Model):
         self._link_messages(delivery)
         return self._conclude(delivery)
 
-    def _get_recipients(self, raw):
-        """Return the envelope recipients: as given by the caller, else as the header tells."""
-        if self.envelope_to:
-            return tuple(self.envelope_to.split(", "))
-        names, mailbox_addresses = self.server_id._get_recipient_settings()
-        found = envelope_recipients(source.header_fields(raw), names, mailbox_addresses)
-        return found.addresses
-
     def _link_messages(self, delivery):
         """Note what the mail became."""
         if not delivery.routes or not delivery.message_id:
             return
         messages = self.env["mail.message"].search([("message_id", "=", delivery.message_id)])
+        if delivery.is_copy:
+            messages -= self._find_messages([self.message_id])
         conversations = self.env["mail.catchall.conversation"]
         target = messages[:1]
         for message in messages:

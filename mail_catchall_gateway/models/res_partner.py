@@ -1,11 +1,30 @@
-from odoo import models
+from odoo import api, models, tools
 
 
 class ResPartner(models.Model):
     _inherit = "res.partner"
 
+    @api.constrains("email")
+    def _check_own_address(self):
+        self.sudo().with_context(active_test=False).user_ids._check_own_address()
+
     def write(self, vals):
         res = super().write(vals)
         if vals.keys() & {"name", "email"} and self.sudo().user_ids:
-            self.env["res.users"]._clear_identities()
+            self.env.registry.clear_cache()
         return res
+
+    @api.model
+    def _find_or_create_from_emails(self, emails, additional_values=None):
+        """Make no contact of an address of ours: who writes to a user's alias means the user.
+
+        Follows core: a list, in the order of the emails; an empty record for what is nobody.
+        """
+        ours = {}
+        for email in emails:
+            normalized = tools.email_normalize(email)
+            if self.env["mail.alias.domain"]._is_gateway_address(normalized):
+                ours[email] = self.env["res.users"]._find_by_alias(normalized).partner_id
+        others = [email for email in emails if email not in ours]
+        found = iter(super()._find_or_create_from_emails(others, additional_values))
+        return [ours[email] if email in ours else next(found) for email in emails]

@@ -1,4 +1,6 @@
 from . import test_addresses
+from . import test_aliases
+from . import test_attach
 from . import test_conversation
 from . import test_fetchmail_server
 from . import test_imap
@@ -6,4 +8,5 @@ from . import test_inbound
 from . import test_queue
 from . import test_recipients
 from . import test_res_users
+from . import test_routing
 from . import test_source

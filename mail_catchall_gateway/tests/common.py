@@ -40,6 +40,29 @@ class CatchallCommon(MailCommon):
         }
         return mail_new_test_user(cls.env, **values)
 
+    @classmethod
+    def _create_document(cls, name="A document", **values):
+        """Return a document with a chatter: a contact, which every employee may read."""
+        return cls.env["res.partner"].create({"name": name, **values})
+
+    @classmethod
+    def _hide_document(cls, document, group="base.group_user"):
+        """Let the users of a group not read a document."""
+        cls.env["ir.rule"].create(
+            {
+                "name": "Hidden",
+                "model_id": cls.env["ir.model"]._get_id(document._name),
+                "domain_force": [("id", "!=", document.id)],
+                "groups": [(4, cls.env.ref(group).id)],
+            }
+        )
+
+    @classmethod
+    def _create_team_alias(cls, name="team", **values):
+        """Return an alias that creates contacts."""
+        values["alias_model_id"] = cls.env["ir.model"]._get_id("res.partner")
+        return cls.env["mail.alias"].create({"alias_name": name, **values})
+
     # ------------------------------------------------------------
     # MAIL
     # ------------------------------------------------------------
@@ -75,6 +98,7 @@ class CatchallCommon(MailCommon):
         with self.mock_mail_gateway():
             inbound._process_locked()
             self.env["mail.mail"].process_email_queue()
+        self.assertNothingLeaked()
         return inbound
 
     def post(self, conversation, user, body, **values):
@@ -83,6 +107,7 @@ class CatchallCommon(MailCommon):
             message = conversation.with_user(user).message_post(
                 body=body, message_type="comment", subtype_xmlid="mail.mt_comment", **values
             )
+        self.assertNothingLeaked()
         return message
 
     def sent_to(self, address):
@@ -130,6 +155,18 @@ class CatchallCommon(MailCommon):
                     self.assertNotIn(address, value, name)
                 if part.get_content_maintype() == "text":
                     self.assertNotIn(address, part.get_content())
+
+    def assertNothingLeaked(self):
+        """Assert that the own address of no user is anywhere in what left for anybody outside.
+
+        Called for every mail of every test.
+        """
+        users = self.env["res.users"].with_context(active_test=False).search([])
+        own = set(users.filtered("alias_id").mapped("email_normalized")) - {False}
+        for sent in self.emails:
+            for recipient in set(sent["smtp_to_list"]) - own:
+                for address in own:
+                    self.assertNotLeaked(address, recipient)
 
     def inbox(self, user):
         """Return the messages in a user's Inbox in Discuss."""

@@ -1,9 +1,16 @@
 import base64
+import re
+
+from markupsafe import Markup
 
 from odoo.exceptions import AccessError
 from odoo.tests import Form, tagged
 
 from .common import CatchallCommon
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
@@ -134,6 +141,137 @@ class TestConversation(CatchallCommon):
         self.assertNotIn(message, self.inbox(self.john))
         (copy,) = self.sent_to("jane@home.example")
         self.assertFrom(copy, self.john)
+
+    # ------------------------------------------------------------
+    # CORRESPONDENTS
+    # ------------------------------------------------------------
+
+    def converse_with_many(self):
+        return self.receive(
+            self.make_mail(
+                f"{self.john.alias_email}, Bob <bob@customer.example>",
+                cc=f"Ann <ann@customer.example>, {self.jane.alias_email}, jane@home.example",
+            )
+        ).conversation_id
+
+    def test_the_others_are_known_but_not_answered(self):
+        conversation = self.converse_with_many()
+        expected = '"Bob" <bob@customer.example>, "Ann" <ann@customer.example>'
+        self.assertEqual(conversation.email_cc, expected)
+        self.post(conversation, self.john, "To you alone")
+        (sent,) = self.sent_to(self.address)
+        self.assertFalse(sent["Cc"])
+        for address in ("bob@customer.example", "ann@customer.example"):
+            self.assertFalse(self.sent_to(address))
+
+    def test_reply_to_all_is_one_mail_with_the_others_in_cc(self):
+        conversation = self.converse_with_many()
+        conversation.with_user(self.john).reply_to_all = True
+        message = self.post(conversation, self.john, "To all of you")
+        to_outside = [mail for mail in self.emails if self.address in mail["smtp_to_list"]]
+        self.assertEqual(len(to_outside), 1)
+        self.assertEqual(
+            sorted(to_outside[0]["smtp_to_list"]),
+            ["ann@customer.example", "bob@customer.example", self.address],
+        )
+        (sent,) = self.sent_to(self.address)
+        self.assertEqual([a.addr_spec for a in sent["To"].addresses], [self.address])
+        cc = [a.addr_spec for a in sent["Cc"].addresses]
+        self.assertEqual(sorted(cc), ["ann@customer.example", "bob@customer.example"])
+        self.assertNotLeaked("home.example", self.address)
+        outside = message.notification_ids.filtered(lambda n: n.res_partner_id.partner_share)
+        self.assertEqual(outside.mapped("notification_status"), ["sent"] * 3)
+
+    def test_reply_to_all_is_suggested_in_the_chatter(self):
+        conversation = self.converse_with_many()
+        conversation.reply_to_all = True
+        suggested = conversation.with_user(self.john)._message_get_suggested_recipients()
+        reasons = [recipient[3] for recipient in suggested[conversation.id]]
+        self.assertEqual(reasons, ["Correspondent", "Cc", "Cc"])
+
+    def test_answers_go_to_who_wrote_last(self):
+        conversation = self.converse_with_many()
+        message = self.post(conversation, self.john, "Hello")
+        self.receive(
+            self.make_mail(
+                self.john.alias_email, sender="Bob <bob@customer.example>", cc=self.address,
+                in_reply_to=message.message_id,
+            )
+        )  # fmt: skip
+        self.assertFalse(self.sent_to(self.address), "she has it already")
+        self.assertIn("bob@customer.example", conversation.email_from)
+        self.assertIn(self.address, conversation.email_cc)
+        self.post(conversation, self.john, "Thanks, Bob")
+        self.assertEqual(len(self.sent_to("bob@customer.example")), 1)
+        self.assertFalse(self.sent_to(self.address))
+
+    def test_who_got_his_answer_directly_does_not_get_it_again(self):
+        conversation = self.converse()
+        self.answer_from_mailbox(conversation, cc=f"Mary <{self.address}>")
+        self.assertFalse(self.sent_to(self.address))
+
+    def test_unanswered_until_answered(self):
+        conversation = self.converse()
+        self.assertTrue(conversation.is_unanswered)
+        conversation.with_user(self.john).message_post(body="A note")
+        self.assertTrue(conversation.is_unanswered)
+        message = self.post(conversation, self.john, "Hello")
+        self.assertFalse(conversation.is_unanswered)
+        self.receive(self.make_mail(self.john.alias_email, in_reply_to=message.message_id))
+        self.assertTrue(conversation.is_unanswered)
+
+    # ------------------------------------------------------------
+    # WHAT TRAVELS
+    # ------------------------------------------------------------
+
+    def make_rich_mail(self, to, **headers):
+        mail = self.make_mail(to, **headers)
+        mail.add_alternative('<p>Look: <img src="cid:logo@x"/> <b>bold</b></p>', subtype="html")
+        html = mail.get_body(("html",))
+        html.add_related(PNG, "image", "png", cid="<logo@x>", filename="logo.png")
+        mail.add_attachment(b"%PDF-1.4 x", "application", "pdf", filename="plan é.pdf")
+        return mail
+
+    def assertRich(self, mail):
+        """Assert that bold text, the image and the attachment are in a mail that left."""
+        html = mail.get_body(("html",)).get_content()
+        self.assertIn("<b>bold</b>", html)
+        (cid,) = re.findall(r'src="cid:([^"]+)"', html)
+        self.assertNotIn("/web/image", html)
+        images = [part for part in mail.walk() if part["Content-ID"] == f"<{cid}>"]
+        self.assertEqual([image.get_content() for image in images], [PNG])
+        attachments = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
+        self.assertEqual(attachments, {"plan é.pdf": b"%PDF-1.4 x"})
+
+    def test_images_and_attachments_survive_both_ways(self):
+        conversation = self.receive(self.make_rich_mail(self.john.alias_email)).conversation_id
+        question = conversation.message_ids
+        self.assertEqual(sorted(question.attachment_ids.mapped("name")), ["logo.png", "plan é.pdf"])
+        (copy,) = self.sent_to("john@home.example")
+        self.assertRich(copy)
+
+        answer = self.make_rich_mail(
+            self.john.alias_email, sender="john@home.example", in_reply_to=question.message_id
+        )
+        self.receive(answer)
+        (sent,) = self.sent_to(self.address)
+        self.assertRich(sent)
+        self.assertNotLeaked("home.example", self.address)
+
+    def test_plain_text_keeps_its_lines(self):
+        self.receive(self.make_mail(self.john.alias_email, text="One\n  two\n\nthree"))
+        (copy,) = self.sent_to("john@home.example")
+        html = copy.get_body(("html",)).get_content().replace("\r\n", "\n")
+        self.assertIn("<pre>One\n  two\n\nthree", html)
+
+    def test_images_of_others_are_not_embedded_for_a_wrong_token(self):
+        conversation = self.converse()
+        image = self.env["ir.attachment"].create({"name": "secret.png", "raw": PNG})
+        image.generate_access_token()
+        body = Markup('<img src="/web/image/%s?access_token=wrong"/>') % image.id
+        self.post(conversation, self.john, body)
+        (sent,) = self.sent_to(self.address)
+        self.assertFalse([part for part in sent.walk() if part.get_content_maintype() == "image"])
 
     # ------------------------------------------------------------
     # THE OWN MAILBOX

@@ -14,10 +14,7 @@ class TestInbound(CatchallCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # a team alias on a model that is always there
-        cls.team_alias = cls.env["mail.alias"].create(
-            {"alias_name": "team", "alias_model_id": cls.env["ir.model"]._get_id("res.partner")}
-        )
+        cls.team_alias = cls._create_team_alias()
         cls.team = f"team@{cls.domain}"
         cls.mailbox = cls.env["fetchmail.server"].create(
             {"name": "Catch-all", "is_catchall": True, "user": f"mailbox@{cls.domain}"}

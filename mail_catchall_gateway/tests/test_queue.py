@@ -118,7 +118,7 @@ class TestQueue(CatchallCommon):
     def test_steps_decide_before_core(self):
         inbound = self.store()
 
-        def _step_no(_inbound):
+        def _step_no(_inbound, _delivery):
             return Verdict("loop", "ignored", "No.")
 
         with (

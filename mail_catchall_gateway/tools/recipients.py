@@ -6,6 +6,7 @@ into a catch-all mailbox tells it in a field of its own making: none of them is 
 """
 
 import dataclasses
+import email.utils
 import re
 
 from .addresses import normalize_address
@@ -20,6 +21,9 @@ RECIPIENT_HEADERS = (
     "Delivered-To",
     "X-Forwarded-To",
 )
+
+#: Where the sender names whom he writes to (RFC 5322, 3.6.3 and 3.6.6).
+ADDRESS_HEADERS = ("to", "cc", "resent-to", "resent-cc")
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _ADDR_SPEC = rf"(?:{_QUOTED}|[^\s\"<>(),:;@\[\]\\|]+)@[^\s\"<>(),:;@\[\]\\|/]+"
@@ -95,6 +99,17 @@ def envelope_recipients(fields, names=RECIPIENT_HEADERS, mailbox_addresses=(), t
         if address and address not in own:
             return EnvelopeRecipients((address,), "Received")
     return EnvelopeRecipients()
+
+
+def header_recipients(fields):
+    """Return whom a message says that it is for, in To, Cc and their Resent fields.
+
+    :param list fields: (name, value) pairs of the header
+    :return tuple: normalized addresses, without duplicates, in the order found
+    """
+    values = [str(value) for name, value in fields if name.lower() in ADDRESS_HEADERS]
+    found = (address for _name, address in email.utils.getaddresses(values) if "@" in address)
+    return tuple(dict.fromkeys(normalize_address(address) for address in found))
 
 
 def _strip_comments(value):

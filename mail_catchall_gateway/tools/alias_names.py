@@ -1,0 +1,38 @@
+"""Local parts that people would choose for themselves."""
+
+import re
+import unicodedata
+
+#: Letters that have no decomposition in Unicode.
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+)
+
+
+def propose_local_part(text):
+    """Return ``john.doe`` for ``John Doe``.
+
+    :param str text: a name, or a login; of an address only the local part counts
+    :return str: dot-atom of ASCII letters, digits, dots and hyphens, that an alias may have;
+        empty where nothing of the text can be written with them
+    """
+    text = (text or "").partition("@")[0].lower().translate(_LETTERS)
+    text = unicodedata.normalize("NFKD", text)
+    text = "".join(char for char in text if not unicodedata.combining(char))
+    text = re.sub(r"['’]", "", text)
+    text = re.sub(r"[^a-z0-9-]+", ".", text)
+    text = re.sub(r"-+", "-", text)
+    return re.sub(r"-?\.[.-]*", ".", text).strip(".-")
+
+
+def make_unique(local_part, taken):
+    """Return the local part, with the lowest number behind it that makes it nobody else's.
+
+    :param str local_part: what is wished for
+    :param taken: local parts that are in use
+    """
+    number, unique = 1, local_part
+    while unique in taken:
+        number += 1
+        unique = f"{local_part}{number}"
+    return unique

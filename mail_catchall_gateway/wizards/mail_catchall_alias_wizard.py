@@ -1,0 +1,112 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Command
+
+
+class MailCatchallAliasWizard(models.TransientModel):
+    """Proposes messaging aliases for users, and gives them when the names are right."""
+
+    _name = "mail.catchall.alias.wizard"
+    _description = "Give Messaging Aliases"
+
+    source = fields.Selection(
+        [("name", "First name and last name"), ("login", "Login")],
+        "Made of",
+        default="name",
+        required=True,
+    )
+    line_ids = fields.One2many("mail.catchall.alias.wizard.line", "wizard_id", "Proposals")
+    skipped = fields.Text(compute="_compute_skipped")
+
+    @api.model
+    def default_get(self, fields_list):
+        values = super().default_get(fields_list)
+        if "line_ids" in fields_list:
+            source = values.get("source") or "name"
+            values["line_ids"] = self._prepare_lines(self._get_users(), source)
+        return values
+
+    @api.model
+    def _get_users(self):
+        """Return the users selected in the list; from elsewhere, all internal users."""
+        users = self.env["res.users"]
+        if self.env.context.get("active_model") == users._name:
+            return users.browse(self.env.context.get("active_ids"))
+        return users.search([("share", "=", False)])
+
+    @api.model
+    def _prepare_lines(self, users, source):
+        users = users.filtered(lambda user: not user.share and not user.alias_email)
+        proposals = users._propose_alias_names(source)
+        return [
+            Command.create({"user_id": user.id, "alias_name": name})
+            for user, name in proposals.items()
+        ]
+
+    @api.depends("line_ids")
+    def _compute_skipped(self):
+        """Say in words who gets none, and why."""
+        users = self._get_users()
+        outside = users.filtered("share")
+        served = users.filtered(lambda user: not user.share and user.alias_email)
+        texts = []
+        if served:
+            texts.append(_("Have one already: %s", ", ".join(served.mapped("name"))))
+        if outside:
+            texts.append(
+                _("Only internal users can have one: %s", ", ".join(outside.mapped("name")))
+            )
+        self.skipped = "\n".join(texts)
+
+    @api.onchange("source")
+    def _onchange_source(self):
+        users = self.line_ids.user_id
+        self.line_ids = [Command.clear(), *self._prepare_lines(users, self.source)]
+
+    def action_apply(self):
+        """Give the aliases.
+
+        :raise UserError: core's, if one is taken; or that none is named
+        """
+        self.ensure_one()
+        lines = self.line_ids.filtered("alias_name")
+        if not lines:
+            raise UserError(_("There is no address to give."))
+        for line in lines:
+            line.user_id.alias_name = line.alias_name
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": _("%s messaging aliases were given.", len(lines)),
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
+
+
+class MailCatchallAliasWizardLine(models.TransientModel):
+    _name = "mail.catchall.alias.wizard.line"
+    _description = "Proposed Messaging Alias"
+
+    wizard_id = fields.Many2one("mail.catchall.alias.wizard", required=True, ondelete="cascade")
+    user_id = fields.Many2one("res.users", required=True, readonly=True)
+    alias_name = fields.Char("Messaging Alias")
+    alias_domain = fields.Char("Domain", related="user_id.company_id.alias_domain_id.name")
+    note = fields.Char(compute="_compute_note")
+
+    @api.depends("alias_name", "user_id")
+    def _compute_note(self):
+        for line in self:
+            line.note = False
+            if not line.alias_domain:
+                line.note = _("%s has no email domain", line.user_id.company_id.name)
+            elif not line.alias_name:
+                line.note = _("the name makes no address: enter one")
+            elif line._is_taken():
+                line.note = _("taken: enter another one")
+
+    def _is_taken(self):
+        name = self.env["mail.alias"]._sanitize_alias_name(self.alias_name)
+        domain = self.user_id.company_id.alias_domain_id
+        return self.env["mail.alias.domain"]._is_gateway_address(f"{name}@{domain.name}")
