@@ -14,6 +14,8 @@ from stack import Stack, StackError, exit_on_signals, free_port
 
 ADDON = "mail_catchall_gateway"
 CORE_GATEWAY = "mail_gateway/test_mail"
+#: Fails in stock Odoo as well, with the Chromium of Debian 12.
+CORE_BROKEN = "/mass_mailing:TestMailingUi.test_snippets_mailing_menu_toolbar_tour"
 CORE_SUITES = ("mail", "test_mail", "test_mail_full", "mass_mailing", "test_mass_mailing")
 
 
@@ -70,7 +72,7 @@ class Checks:
     def core(self):
         """core's suites, with the addon"""
         modules = ",".join((ADDON, *CORE_SUITES))
-        tags = ",".join(f"/{suite}" for suite in CORE_SUITES)
+        tags = ",".join([*(f"/{suite}" for suite in CORE_SUITES), f"-{CORE_BROKEN}"])
         return self.odoo_test("test_core_all", "-i", modules, tags=tags)
 
     # ------------------------------------------------------------

@@ -7,13 +7,18 @@ class MailMail(models.Model):
     def _prepare_outgoing_list(self, recipients_follower_status=None):
         """Send nothing to a contact whose address is one of ours, as if it were a person's.
 
-        It would come back as a new document. Core reports a recipient without a valid address to
-        who wrote. Addresses in *To* that are no contact's are meant to come back, as those of a
-        contact form.
+        Core reports a recipient without a valid address to who wrote. To the alias of a team it
+        sends, and knows the mail again when it comes back; addresses that are no contact's are
+        meant to come back, like that of a contact form.
         """
         emails = super()._prepare_outgoing_list(recipients_follower_status)
-        is_ours = self.env["mail.alias.domain"]._is_gateway_address
+        domains, users = self.env["mail.alias.domain"], self.env["res.users"]
         for values in emails:
-            if values["partner_id"] and any(map(is_ours, values["email_to_normalized"])):
+            addresses = values["email_to_normalized"] if values["partner_id"] else []
+            if any(
+                address in domains._get_service_addresses()
+                or (domains._is_gateway_address(address) and users._find_by_alias(address))
+                for address in addresses
+            ):
                 values.update(email_to=[], email_to_normalized=[])
         return emails

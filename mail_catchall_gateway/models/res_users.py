@@ -119,6 +119,8 @@ class ResUsers(models.Model):
             vals = dict(vals)
             self.sudo().write({"further_alias_ids": vals.pop("further_alias_ids")})
         res = super().write(vals)
+        if "company_id" in vals:
+            self._move_further_aliases()
         if vals.keys() & {"alias_id", "active", "partner_id"}:
             self.env.registry.clear_cache()
         return res
@@ -141,6 +143,17 @@ class ResUsers(models.Model):
         if self.company_id.alias_domain_id:
             values["alias_domain_id"] = self.company_id.alias_domain_id.id
         return values
+
+    def _move_further_aliases(self):
+        """Take further addresses along to the domain of another company, as core does the alias.
+
+        Former names are given up: who wrote to them wrote to the old company.
+        """
+        for user in self:
+            further = user.sudo().further_alias_ids
+            left = further.filtered("alias_expiration")
+            (further - left).alias_domain_id = user.company_id.alias_domain_id
+            left.unlink()
 
     @api.model
     def _is_alias_automatic(self):

@@ -261,6 +261,14 @@ class TestAliasLife(CatchallCommon):
         self.jane.alias_name = "jr"
         self.assertFalse(self.jane.further_alias_ids)
 
+    def test_who_changes_the_company_changes_the_domain(self):
+        self.john.write({"further_alias_ids": [(0, 0, {"alias_name": "j.doe"})]})
+        self.john.alias_name = "jd"
+        self.john.write({"company_ids": [(4, self.company_2.id)], "company_id": self.company_2.id})
+        self.assertEqual(self.john.alias_email, f"jd@{self.alias_domain_c2_name}")
+        further = self.john.further_alias_ids
+        self.assertEqual(further.mapped("alias_full_name"), [f"j.doe@{self.alias_domain_c2_name}"])
+
     def test_team_aliases_are_renamed_as_in_core(self):
         alias = self._create_team_alias()
         alias.alias_name = "office"

@@ -355,6 +355,22 @@ class TestConversation(CatchallCommon):
         self.assertNotLeaked("ohn@home.example", self.address)
         self.assertNotLeaked("ohn@Home.Example", self.address)
 
+    def test_answers_lose_what_the_copy_added(self):
+        conversation = self.converse()
+        (copy,) = self.sent_to("john@home.example")
+        html = copy.get_body(("html",)).get_content()
+        self.assertIn("View Conversation", html)
+        answer = self.make_mail(
+            self.john.alias_email, sender="john@home.example", in_reply_to=copy["Message-Id"]
+        )
+        answer.add_alternative(f"<p>Yes.</p><blockquote>{html}</blockquote>", subtype="html")
+        self.assertEqual(self.receive(answer).conversation_id, conversation)
+        (sent,) = self.sent_to(self.address)
+        text = sent.get_body(("html",)).get_content()
+        self.assertIn("Yes.", text)
+        self.assertIn("Two, please.", text)
+        self.assertNotIn("View Conversation", text)
+
     def test_the_same_answer_twice_is_sent_once(self):
         conversation = self.converse()
         self.answer_from_mailbox(conversation)

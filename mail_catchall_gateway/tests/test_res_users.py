@@ -132,6 +132,36 @@ class TestIdentity(CatchallCommon):
         self.assertFrom(sent, self.john)
         self.assertNotLeaked("john@home.example", "bob@customer.example")
 
+    def test_the_alias_goes_out_from_the_composer_and_later(self):
+        self.john.groups_id += self.env.ref("base.group_partner_manager")
+        document = self.env["res.partner"].create({"name": "Bob", "email": "bob@customer.example"})
+        composer = self.env["mail.compose.message"].with_user(self.john)
+        composer = composer.with_context(
+            default_model="res.partner",
+            default_res_ids=document.ids,
+            default_composition_mode="comment",
+        )
+        for mode in ("comment", "mass_mail"):
+            with self.subTest(mode=mode), self.mock_mail_gateway():
+                composer.create(
+                    {"body": "<p>Hi</p>", "subject": "Hi", "partner_ids": document.ids,
+                     "composition_mode": mode}
+                )._action_send_mail()  # fmt: skip
+                self.env["mail.mail"].process_email_queue()
+                (sent,) = self.sent_to("bob@customer.example")
+                self.assertFrom(sent, self.john)
+                self.assertNotLeaked("john@home.example", "bob@customer.example")
+        with self.mock_mail_gateway():
+            document.with_user(self.john).message_post(
+                body="Later", message_type="comment", subtype_xmlid="mail.mt_comment",
+                partner_ids=document.ids, scheduled_date="2100-01-01 00:00:00",
+            )  # fmt: skip
+            self.assertFalse(self.emails)
+            self.env["mail.message.schedule"].search([]).force_send()
+        (sent,) = self.sent_to("bob@customer.example")
+        self.assertFrom(sent, self.john)
+        self.assertNotLeaked("john@home.example", "bob@customer.example")
+
     def test_the_alias_goes_out_from_a_template_and_the_mail_queue(self):
         document = self.env["res.partner"].create({"name": "Bob", "email": "bob@customer.example"})
         template = self.env["mail.template"].create(

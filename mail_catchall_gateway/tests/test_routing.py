@@ -382,17 +382,25 @@ class TestAuthors(CatchallCommon):
         self.assertEqual(new.email, "bob@customer.example")
 
     def test_no_mail_is_sent_to_a_contact_with_an_address_of_ours(self):
-        self._create_team_alias()
-        contact = self._create_document("Our team", email=f"team@{self.domain}")
         bob = self._create_document("Bob", email="bob@customer.example")
-        self.max = self._create_user("Max", "Power")
-        self.max.groups_id += self.env.ref("base.group_partner_manager")
-        with self.mock_mail_gateway():
-            message = bob.with_user(self.max).message_post(
-                body="Hi", message_type="comment", subtype_xmlid="mail.mt_comment",
-                partner_ids=(contact | bob).ids,
-            )  # fmt: skip
-        self.assertEqual(len(self.sent_to("bob@customer.example")), 1)
-        self.assertFalse(self.sent_to(f"team@{self.domain}"))
-        failed = message.notification_ids.filtered(lambda n: n.res_partner_id == contact)
-        self.assertEqual(failed.notification_status, "exception")
+        max_ = self._create_user("Max", "Power")
+        max_.groups_id += self.env.ref("base.group_partner_manager")
+        domain = self.mail_alias_domain
+        for address in (
+            domain.catchall_email,
+            domain.bounce_email,
+            domain.default_from_email,
+            self.jane.alias_email,
+        ):
+            contact = self._create_document("Nobody", email=address)
+            with self.subTest(address=address), self.mock_mail_gateway():
+                message = bob.with_user(max_).message_post(
+                    body="Hi", message_type="comment", subtype_xmlid="mail.mt_comment",
+                    partner_ids=(contact | bob).ids,
+                )  # fmt: skip
+                self.assertEqual(len(self.sent_to("bob@customer.example")), 1)
+                self.assertFalse(self.sent_to(address))
+                failed = message.notification_ids.filtered_domain(
+                    [("res_partner_id", "in", contact.ids)]
+                )
+                self.assertEqual(failed.notification_status, "exception")
