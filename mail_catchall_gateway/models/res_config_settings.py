@@ -22,8 +22,9 @@ class ResConfigSettings(models.TransientModel):
         return values
 
     def set_values(self):
-        super().set_values()
+        res = super().set_values()
         # not by config_parameter: a 0 would delete the parameter, and bring the default back
         self.env["ir.config_parameter"].set_param(
             "mail_catchall_gateway.renamed_alias_days", str(self.catchall_renamed_alias_days)
         )
+        return res
