@@ -95,13 +95,14 @@ need_odoo() {
 need_venv() {
   local venv="$STATE/venv" stamp
   PYTHON="$venv/bin/python"
-  stamp=$(cat "$ODOO_SOURCE/requirements.txt" "$REPO/requirements.txt" | sha256sum; python3 --version)
+  stamp=$(cat "$ODOO_SOURCE/requirements.txt" "$REPO"/*requirements.txt | sha256sum; python3 --version)
   if [ "$stamp" != "$(cat "$venv/stamp" 2>/dev/null)" ]; then
     say "Making the virtual environment"
     rm -rf "$venv"
     python3 -m venv "$venv"
     { "$venv/bin/pip" install -q 'setuptools<81' wheel &&
-      "$venv/bin/pip" install -q -r "$ODOO_SOURCE/requirements.txt" -r "$REPO/requirements.txt"; } >"$STATE/pip.log" 2>&1 ||
+      "$venv/bin/pip" install -q -r "$ODOO_SOURCE/requirements.txt" \
+        -r "$REPO/requirements.txt" -r "$REPO/test-requirements.txt"; } >"$STATE/pip.log" 2>&1 ||
       { tail -5 "$STATE/pip.log" >&2; die "pip could not install the requirements, see $STATE/pip.log"; }
     printf '%s' "$stamp" >"$venv/stamp"
   fi

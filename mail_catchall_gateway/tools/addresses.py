@@ -1,5 +1,6 @@
 """Addresses of RFC 5322 as plain text."""
 
+import contextlib
 import re
 
 
@@ -13,12 +14,28 @@ def normalize_address(address):
     if len(local) > 1 and local.startswith('"') and local.endswith('"'):
         plain = re.sub(r"\\(.)", r"\1", local[1:-1])
         local = plain if re.fullmatch(r"[^\s\"<>(),:;@\[\]\\]+", plain) else local
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode()
-        except UnicodeError:
-            domain = domain.lower()  # no valid domain name: found nowhere, as it is
-    return f"{local}@{domain}".lower().rstrip(".")
+    return f"{local.lower()}@{normalize_domain(domain)}"
+
+
+def normalize_domain(name):
+    """Return the name of a domain as it is compared: lower case, as A-labels (RFC 5890).
+
+    :param str name: with a dot at the end or without; what is no domain name comes back lower
+    """
+    name = name.strip().rstrip(".")
+    if not name.isascii():
+        with contextlib.suppress(UnicodeError):  # found nowhere, as it is
+            name = name.encode("idna").decode()
+    return name.lower()
+
+
+def is_domain_name(name):
+    """Tell whether a name can be the domain of an address on the internet.
+
+    :param str name: A-labels or ASCII, lower case (RFC 1035, 2.3.1; RFC 5321, 4.1.2)
+    """
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    return len(name) <= 253 and bool(re.fullmatch(rf"{label}(\.{label})+", name))
 
 
 def replace_address(text, old, new):

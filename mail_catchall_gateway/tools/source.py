@@ -19,7 +19,7 @@ class Summary:
 
     Arguments:
         message_id (str): with its angle brackets, not cut
-        subject, email_from, email_to (str): decoded (RFC 2047), one line
+        subject, email_from, email_to, email_cc (str): decoded (RFC 2047), one line
         date (datetime): naive UTC, or None
     """
 
@@ -27,6 +27,7 @@ class Summary:
     subject: str
     email_from: str
     email_to: str
+    email_cc: str
     date: datetime.datetime | None
 
 
@@ -66,6 +67,7 @@ def summarize(raw):
         subject=_decode(header.get("Subject")),
         email_from=_decode(header.get("From")),
         email_to=_decode(header.get("To")),
+        email_cc=_decode(header.get("Cc")),
         date=_date(header.get("Date")),
     )
 
