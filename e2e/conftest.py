@@ -1,7 +1,8 @@
 """End-to-end tests: real Postfix, Dovecot and PostgreSQL, real commits, nothing mocked.
 
 Odoo runs in the test's own process, on a database of its own; where a process must die, in one
-more process (``victim.py``). Run by ``setup/test.sh``, or ``setup/test.sh e2e -k NAME``.
+more process (``victim.py``). Run by ``setup/test.sh``; some of them by
+``PYTEST_ADDOPTS="-k NAME" setup/test.sh e2e``.
 """
 
 import email

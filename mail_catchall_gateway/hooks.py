@@ -7,9 +7,13 @@ def uninstall_hook(env):
     They point to a model that goes away, and ``res_users.alias_id`` restricts their deletion for
     as long as its column exists.
     """
+    domains = env["mail.alias.domain"].search([("unrouted_alias_id", "!=", False)])
+    domains.write({"unrouted_policy": "review", "unrouted_alias_id": False})
     aliases = env["mail.alias"].search([("is_user_alias", "=", True)])
     users = (
         env["res.users"].with_context(active_test=False).search([("alias_id", "in", aliases.ids)])
     )
     users.write({"alias_id": False})
     aliases.unlink()
+    # on a table of core's, so that it would stay
+    env.cr.execute("DROP INDEX IF EXISTS mail_alias_domain_name_length")

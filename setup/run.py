@@ -52,10 +52,10 @@ def addon_fingerprint() -> str:
 
 def make_database(odoo: Odoo):
     stamp = odoo.folder / f"{DATABASE}.stamp"
-    if not odoo.exists():
+    if not odoo.exists() or not stamp.exists():  # or half made, when that was interrupted
         say("Creating the database, with CRM for a team alias ...")
         odoo.run("-i", f"{ADDON},crm", "--without-demo=all")
-    elif not stamp.exists() or stamp.read_text() != addon_fingerprint():
+    elif stamp.read_text() != addon_fingerprint():
         say("Updating the database to the addon as it is now ...")
         odoo.run("-u", ADDON)
     stamp.write_text(addon_fingerprint())

@@ -88,6 +88,82 @@ const SCREENS = {
       await openFirst(page);
     },
   ],
+  review: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action_review");
+      const groups = page.locator(".o_group_header");
+      for (let index = 0; index < (await groups.count()); index++) {
+        await groups.nth(index).click();
+        await page.waitForTimeout(500);
+      }
+    },
+  ],
+  review_form: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action_review");
+      await page.locator(".o_group_header").first().click();
+      await openFirst(page);
+    },
+  ],
+  review_deliver: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action_review");
+      await page.locator(".o_group_header").first().click();
+      await page
+        .locator(".o_data_row", {hasText: "Order"})
+        .first()
+        .locator("td.o_data_cell")
+        .nth(1)
+        .click();
+      await page.getByRole("button", {name: "Deliver To..."}).click();
+      await page.waitForSelector(".modal .o_form_view");
+    },
+  ],
+  review_back: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action_review");
+      await page.locator(".o_group_header").first().click();
+      await openFirst(page);
+      await page.getByRole("button", {name: "Send Back..."}).click();
+      await page.waitForSelector(".modal .o_form_view");
+    },
+  ],
+  header: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail_catchall_gateway.mail_catchall_inbound_action");
+      await openFirst(page);
+      await page.getByRole("tab", {name: "Source"}).click();
+      await page.getByRole("button", {name: "Show Header"}).click();
+      await page.waitForSelector(".modal .o_form_view");
+    },
+  ],
+  domain: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await action(page, "mail.mail_alias_domain_action");
+      await openFirst(page);
+    },
+  ],
+  settings: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await page.goto(`${url}/web#action=base_setup.action_general_configuration`);
+      await page.waitForSelector("#catchall_gateway_setting");
+      await page.locator("#catchall_gateway_setting").scrollIntoViewIfNeeded();
+    },
+  ],
   mailbox: [
     "admin",
     DESKTOP,

@@ -257,7 +257,11 @@ service lmtp {{
 
 
 class Postfix(Server):
-    """SMTP in and out; ``@acme.test`` tells the envelope recipient, ``@plain.test`` does not."""
+    """SMTP in and out; ``@acme.test`` tells the envelope recipient, ``@plain.test`` does not.
+
+    Mail to ``@gone.test`` comes back, and of mail to ``@slow.test`` that it is late. The server
+    says of a mail what its field X-Test-Checks tells it to (RFC 8601).
+    """
 
     name = "smtp"
     own_session = False  # master makes one itself, and would fork away from one of ours
@@ -285,7 +289,16 @@ class Postfix(Server):
         (self.conf / "catchall").write_text("\n".join(catchall) + "\n")
         (self.conf / "domains").write_text("/[.]test$/ local\n")
         lmtp = f"inet:127.0.0.1:{self.stack.ports['lmtp']}"
-        (self.conf / "transport").write_text(f"/@plain[.]test$/ plain:{lmtp}\n")
+        (self.conf / "transport").write_text(
+            f"/@plain[.]test$/ plain:{lmtp}\n"
+            "/@gone[.]test$/ refuse:\n"
+            "/@slow[.]test$/ smtp:[127.0.0.1]:1\n"  # where nobody listens
+        )
+        # what a milter like OpenDMARC does: the checks that a test asks for become the server's
+        (self.conf / "header_checks").write_text(
+            "/^Authentication-Results: *mx[.]acme[.]test/ IGNORE\n"
+            "/^X-Test-Checks: *(.*)$/ PREPEND Authentication-Results: mx.acme.test; $1\n"
+        )
         (self.conf / "main.cf").write_text(f"""
 compatibility_level = 3.6
 queue_directory = {spool}
@@ -311,6 +324,8 @@ default_transport = error:only domains below .test exist here
 virtual_alias_maps = regexp:{self.conf}/catchall
 virtual_mailbox_domains = regexp:{self.conf}/domains
 transport_maps = regexp:{self.conf}/transport
+header_checks = regexp:{self.conf}/header_checks
+delay_warning_time = 2s
 virtual_transport = recipient:{lmtp}
 recipient_destination_recipient_limit = 1
 smtp_dns_support_level = disabled
@@ -338,6 +353,7 @@ retry     unix - - n - - error
 discard   unix - - n - - discard
 recipient unix - - n - - lmtp flags=DORX
 plain     unix - - n - - lmtp
+refuse    unix - n n - - pipe user=nobody argv=/bin/sh -c {exit 67}
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd

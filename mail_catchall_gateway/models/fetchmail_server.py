@@ -28,6 +28,19 @@ class FetchmailServer(models.Model):
         help="Header fields in which your mail server names the address that a mail was "
         "delivered for, the most trusted first, separated by commas.",
     )
+    trusted_hops = fields.Integer(
+        help="How many Received lines your own mail servers write on top of a mail. Only what "
+        "stands above them counts then, so that nobody can forge it. 0 if you do not know.",
+    )
+    trusted_authserv_id = fields.Char(
+        "Name of the Checking Server",
+        help="The name with which your mail server begins its field Authentication-Results, for "
+        "instance mx.google.com. Without it Odoo believes what a mail says about its sender.",
+    )
+    max_message_size = fields.Integer(
+        "Largest Mail",
+        help="In MB. A larger mail is kept for review. 0 is without limit.",
+    )
     batch_size = fields.Integer(default=50, help="Mails fetched together.")
     last_success = fields.Datetime("Last Successful Fetch", readonly=True)
     last_error = fields.Char(readonly=True)
@@ -44,10 +57,12 @@ class FetchmailServer(models.Model):
                     _("The catch-all mailbox %s must be read by IMAP.", server.display_name)
                 )
 
-    @api.constrains("batch_size")
-    def _check_batch_size(self):
+    @api.constrains("batch_size", "trusted_hops", "max_message_size")
+    def _check_numbers(self):
         if any(server.batch_size < 1 for server in self):
             raise ValidationError(_("A batch holds at least one mail."))
+        if any(server.trusted_hops < 0 or server.max_message_size < 0 for server in self):
+            raise ValidationError(_("A number of lines or megabytes cannot be negative."))
 
     # ------------------------------------------------------------
     # FETCHING
@@ -180,9 +195,7 @@ class FetchmailServer(models.Model):
 
         A mail that the mailbox's own address is all that is known of was written to the catchall.
         """
-        # as core does: there are few
-        # pylint: disable-next=no-search-all
-        domains = self.env["mail.alias.domain"].sudo().search([])
         own = [self.user] if "@" in (self.user or "") else []
         names = [name.strip() for name in (self.recipient_headers or "").split(",") if name.strip()]
-        return names or list(RECIPIENT_HEADERS), own + domains.mapped("catchall_email")
+        catchalls = self.env["mail.alias.domain"]._get_catchall_addresses()
+        return names or list(RECIPIENT_HEADERS), own + catchalls

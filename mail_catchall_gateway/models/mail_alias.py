@@ -1,7 +1,9 @@
 import datetime
 
-from odoo import api, fields, models
-from odoo.osv import expression
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..tools.addresses import is_domain_name, normalize_domain
 
 
 class MailAlias(models.Model):
@@ -59,7 +61,20 @@ class MailAlias(models.Model):
 
     @api.constrains("alias_name", "alias_domain_id")
     def _check_own_addresses(self):
-        self.env["res.users"]._check_no_own_address(self.mapped("alias_full_name"))
+        addresses = set(self.mapped("alias_full_name"))
+        for alias in self.sudo().filtered(lambda a: a.alias_name and a.alias_domain_id):
+            names = alias.alias_domain_id._split_accepted()
+            addresses.update(f"{alias.alias_name}@{name}" for name in names)
+        self.env["res.users"]._check_no_own_address(addresses)
+
+    @api.model
+    def _sanitize_allowed_domains(self, allowed_domains):
+        """Name the entry that is no domain: mail for it would not be received."""
+        value = super()._sanitize_allowed_domains(allowed_domains)
+        for name in value.split(","):
+            if not is_domain_name(normalize_domain(name)):
+                raise ValidationError(_("“%s” is not the name of a domain.", name))
+        return value
 
     # ------------------------------------------------------------
     # CRUD
@@ -133,6 +148,21 @@ class MailAlias(models.Model):
                 }
             )
 
+    def _prepare_further_values(self, name):
+        """Return what makes a further alias that does what this one does.
+
+        :param str name: its local part
+        """
+        self.ensure_one()
+        values = {"alias_name": name, "alias_domain_id": self.alias_domain_id.id}
+        if self.alias_user_id:
+            return {**values, "alias_user_id": self.alias_user_id.id}
+        fnames = ("alias_model_id", "alias_parent_model_id")
+        values.update({fname: self[fname].id for fname in fnames})
+        fnames = ("alias_defaults", "alias_contact", "alias_force_thread_id")
+        values.update({fname: self[fname] for fname in (*fnames, "alias_parent_thread_id")})
+        return values
+
     @api.model
     def _get_renamed_alias_days(self):
         parameters = self.env["ir.config_parameter"].sudo()
@@ -141,68 +171,3 @@ class MailAlias(models.Model):
     @api.autovacuum
     def _gc_expired_aliases(self):
         self.sudo().search([("alias_expiration", "<", fields.Date.today())]).unlink()
-
-    # ------------------------------------------------------------
-    # GATEWAY
-    # ------------------------------------------------------------
-
-    @api.model
-    def _find_by_addresses(self, addresses):
-        """Return the aliases that core would route mail for these addresses to.
-
-        Follows ``message_route``: by the whole address, or by the local part where the alias
-        allows that and the domain is one of ours or allowed.
-
-        :param addresses: normalized addresses
-        """
-        if not addresses:
-            return self.browse()
-        domain = [("alias_full_name", "in", list(addresses))]
-        if local_parts := self._get_local_parts(addresses):
-            domain = expression.OR(
-                [domain, [("alias_incoming_local", "=", True), ("alias_name", "in", local_parts)]]
-            )
-        return self.sudo().search(domain)
-
-    @api.model
-    def _get_local_parts(self, addresses):
-        """Return the local parts of addresses that local-part detection may look at."""
-        parameters = self.env["ir.config_parameter"].sudo()
-        allowed = (parameters.get_param("mail.catchall.domain.allowed") or "").split(",")
-        allowed = set(filter(None, allowed))
-        if allowed:
-            allowed.update(self.env["mail.alias.domain"]._get_domain_names())
-        pairs = (address.rpartition("@") for address in addresses)
-        return sorted({local for local, _at, domain in pairs if not allowed or domain in allowed})
-
-    def _matches(self, address):
-        """Tell whether this alias receives mail for an address; see ``_find_by_addresses``."""
-        self.ensure_one()
-        if address == self.alias_full_name:
-            return True
-        return self.alias_incoming_local and address.rpartition("@")[0] == self.alias_name
-
-    def _get_receiving_user(self):
-        """Return who gets the mail of a messaging alias: its user, or whom he left it to.
-
-        :return: active user, or none where nobody was named
-        """
-        self.ensure_one()
-        user, seen = self.sudo().alias_user_id, set()
-        while user and not user.active and user not in seen:
-            seen.add(user)
-            user = user.alias_delegate_id
-        return user.filtered("active")
-
-    def _alias_bounce_incoming_email(self, message, message_dict, set_invalid=True):
-        """Tell the sender of a stored mail that he is rejected, but not that we have a bug.
-
-        The alias is marked; the mail is tried again, and after that it is the managers' affair.
-        """
-        delivery = self.env.context.get("catchall_delivery")
-        if delivery is not None and set_invalid:
-            self.alias_status = "invalid"
-            return None
-        if delivery is not None:
-            delivery.rejected_by = self.display_name
-        return super()._alias_bounce_incoming_email(message, message_dict, set_invalid=set_invalid)

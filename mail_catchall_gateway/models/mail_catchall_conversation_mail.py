@@ -24,8 +24,13 @@ class MailCatchallConversation(models.Model):
         :return Addressed:
         """
         recipients = tools.email_normalize_all(message_dict["recipients"])
-        aliases = self.env["mail.alias"]._find_by_addresses(recipients).filtered("is_user_alias")
-        return Addressed(self.env, aliases, self.env.context.get("catchall_delivery"))
+        delivery = self.env.context.get("catchall_delivery")
+        if delivery is None:
+            aliases = self.env["mail.alias"]._find_by_addresses(recipients)
+        else:
+            alias_ids = sorted(delivery.get_alias_ids(set(recipients)))
+            aliases = self.env["mail.alias"].sudo().browse(alias_ids)
+        return Addressed(self.env, aliases.filtered("is_user_alias"), delivery)
 
     @api.model
     def _prepare_route_values(self, message_dict, route):
@@ -51,6 +56,9 @@ class MailCatchallConversation(models.Model):
         return super().message_new(msg_dict, custom_values=values)
 
     def message_update(self, msg_dict, update_vals=None):
+        delivery = self.env.context.get("catchall_delivery")
+        if delivery and delivery.automatic.kind == "replied":
+            return super().message_update(msg_dict, update_vals=update_vals)  # nobody wrote
         values = {"active": True, **self._prepare_correspondent_values(msg_dict)}
         return super().message_update(msg_dict, update_vals={**values, **(update_vals or {})})
 
@@ -79,6 +87,21 @@ class MailCatchallConversation(models.Model):
                 others.setdefault(address, email)
         others.pop(tools.email_normalize(msg_dict["email_from"]), None)
         return ", ".join(others.values()) if len(others) <= MAX_CC else False
+
+    def _message_receive_bounce(self, email, partner):
+        """Say in the conversation whom a mail did not reach, and why."""
+        res = super()._message_receive_bounce(email, partner)
+        delivery = self.env.context.get("catchall_delivery")
+        reason = delivery.report.reason if delivery and delivery.report else ""
+        for conversation in self:
+            conversation._message_log(
+                body=_(
+                    "The mail to %(email)s was not delivered. %(reason)s",
+                    email=email,
+                    reason=reason,
+                )
+            )
+        return res
 
     # ------------------------------------------------------------
     # POSTING

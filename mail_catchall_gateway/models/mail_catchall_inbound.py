@@ -1,23 +1,9 @@
-import logging
 import os
-import traceback
 import xmlrpc.client
 
-from odoo import _, api, fields, models
-from odoo.service.model import retrying
+from odoo import api, fields, models
 
 from ..tools import source
-from ..tools.delivery import Delivery
-from ..tools.recipients import envelope_recipients, header_recipients
-from ..tools.verdict import Verdict
-
-_logger = logging.getLogger(__name__)
-
-#: Minutes to wait before each further attempt; the last one counts for all that follow.
-RETRY_MINUTES = (1, 5, 15, 60, 360)
-MAX_ATTEMPTS = 8
-#: Emails that a worker takes at once. If it dies, they wait for the first retry.
-CLAIM_SIZE = 20
 
 
 class MailCatchallInbound(models.Model):
@@ -37,11 +23,12 @@ class MailCatchallInbound(models.Model):
     message_id = fields.Char("Message-Id", readonly=True, index=True)
     email_from = fields.Char("From", readonly=True)
     email_to = fields.Char("To", readonly=True)
+    email_cc = fields.Char("Cc", readonly=True)
     date = fields.Datetime(readonly=True, help="When it was written, as its sender says.")
     size = fields.Integer(readonly=True, help="In bytes.")
     raw = fields.Binary("Source", attachment=True, readonly=True, groups=fields.NO_ACCESS)
     envelope_to = fields.Char(
-        "Delivered For",
+        "Handed Over For",
         readonly=True,
         help="Envelope recipients as the mail server named them when it handed the mail over.",
     )
@@ -77,17 +64,38 @@ class MailCatchallInbound(models.Model):
             ("fallback", "Mailbox's Own Model"),
             ("duplicate", "Duplicate"),
             ("loop", "Loop"),
-            ("bounce_report", "Bounce Report"),
-            ("unrouted", "Unrouted"),
+            ("auto_reply", "Automatic Reply"),
+            ("bounce_report", "Delivery Report"),
+            ("foreign_domain", "Foreign Domain"),
+            ("unrouted", "Unknown Address"),
             ("sender_rejected", "Sender Rejected"),
+            ("spam", "Spam"),
+            ("too_large", "Too Large"),
+            ("malformed", "Unreadable"),
             ("error", "Error"),
         ],
         "Verdict",
         readonly=True,
     )
-    reason = fields.Char(readonly=True)
+    reason = fields.Char(readonly=True, help="Why, in a sentence.")
+    steps_passed = fields.Char(
+        "Checks Passed", readonly=True, help="What the gateway looked at before it decided."
+    )
     recipients = fields.Char(
-        "Envelope Recipients", readonly=True, help="Addresses that the mail was delivered for."
+        "Delivered For",
+        readonly=True,
+        help="Envelope recipients: the addresses that the mail server delivered it for.",
+    )
+    subaddress = fields.Char(
+        readonly=True,
+        help="What the sender wrote behind the separator: invoices in john.doe+invoices.",
+    )
+    suggested_alias_id = fields.Many2one(
+        "mail.alias",
+        "Did You Mean",
+        readonly=True,
+        ondelete="set null",
+        help="The alias whose address is most like the unknown one.",
     )
     alias_ids = fields.Many2many(
         "mail.alias", string="Aliases", readonly=True, help="Aliases that the mail was for."
@@ -99,17 +107,29 @@ class MailCatchallInbound(models.Model):
     res_model = fields.Char("Document Model", readonly=True)
     res_id = fields.Many2oneReference("Document", model_field="res_model", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
+    is_accepted = fields.Boolean(
+        "Accepted", readonly=True, help="Somebody looked at it and wants it to be delivered."
+    )
     # attempts
     attempt_count = fields.Integer("Attempts", readonly=True)
     next_attempt = fields.Datetime(readonly=True)
     error = fields.Text(readonly=True)
+    # what the sender was told
+    rejection_email = fields.Char("Sender Told", readonly=True)
+    rejection_code = fields.Char(readonly=True)
+    rejection_date = fields.Date("Told On", readonly=True)
 
     _sql_constraints = [
         (
             "uid_uniq",
             "UNIQUE(server_id, folder, uid_validity, uid)",
             "This mail was already fetched from its mailbox.",
-        )
+        ),
+        (
+            "rejection_uniq",
+            "UNIQUE(rejection_email, rejection_code, rejection_date)",
+            "This sender was told today.",
+        ),
     ]
 
     def init(self):
@@ -161,6 +181,7 @@ class MailCatchallInbound(models.Model):
                     "message_id": summary.message_id,
                     "email_from": summary.email_from,
                     "email_to": summary.email_to,
+                    "email_cc": summary.email_cc,
                     "date": summary.date,
                     "size": len(raw),
                     **values,
@@ -205,6 +226,7 @@ class MailCatchallInbound(models.Model):
         attachment = (
             self.env["ir.attachment"]
             .sudo()
+            .with_context(bin_size=False)  # the web client asks for sizes in the place of contents
             .search(
                 [
                     ("res_model", "=", self._name),
@@ -224,287 +246,3 @@ class MailCatchallInbound(models.Model):
         message_ids = list(filter(None, message_ids))
         inbounds = self.sudo().search([("message_id", "in", message_ids)]) if message_ids else self
         return inbounds.mail_message_ids.exists().sorted("id", reverse=True)
-
-    # ------------------------------------------------------------
-    # QUEUE
-    # ------------------------------------------------------------
-
-    @api.model
-    def _process_waiting(self):
-        """Process what is waiting, each mail in a transaction of its own.
-
-        Meant for scheduled actions and fetching: it commits. Any number of workers share the work.
-        """
-        while inbounds := self._claim():
-            for inbound in inbounds:
-                inbound._process_in_transaction()
-            self._trigger_mail_queue()
-
-    @api.model
-    def _trigger_mail_queue(self):
-        """Have copies and answers sent at once: the mail queue runs only every hour by itself.
-
-        Through the queue, because an SMTP server that is slow or down must not hold up the mail
-        that comes in.
-        """
-        queue = self.env.ref("mail.ir_cron_mail_scheduler_action", raise_if_not_found=False)
-        if queue:
-            queue._trigger()
-
-    @api.model
-    def _claim(self):
-        """Take waiting rows for this worker, and commit that.
-
-        A row taken is due again after the time to the next attempt, so that those of a worker
-        that died come back; the attempt counts, so that a mail that kills workers has an end.
-        """
-        self.env.cr.execute(
-            """
-            UPDATE mail_catchall_inbound
-               SET state = 'processing',
-                   attempt_count = COALESCE(attempt_count, 0) + 1,
-                   next_attempt = %(now)s + INTERVAL '1 minute' * (%(minutes)s::integer[])[
-                        LEAST(COALESCE(attempt_count, 0) + 1, %(steps)s)]
-             WHERE id IN (
-                SELECT id
-                  FROM mail_catchall_inbound
-                 WHERE state IN ('pending', 'processing')
-                   AND (next_attempt IS NULL OR next_attempt <= %(now)s)
-              ORDER BY id
-                 LIMIT %(limit)s
-                   FOR UPDATE SKIP LOCKED)
-         RETURNING id
-            """,
-            {
-                "now": fields.Datetime.now(),
-                "minutes": list(RETRY_MINUTES),
-                "steps": len(RETRY_MINUTES),
-                "limit": CLAIM_SIZE,
-            },
-        )
-        inbounds = self.browse(sorted(row[0] for row in self.env.cr.fetchall()))
-        # the attempt counts, whatever happens while processing
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        return inbounds.sudo()
-
-    def _process_in_transaction(self):
-        """Process one row and commit; after an error roll back and record it."""
-        self.ensure_one()
-        key = self.message_id or f"{self._name},{self.id}"
-        self.env.cr.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [key])
-        if not self.env.cr.fetchone()[0]:
-            return  # a copy of this mail is being processed: later, when its outcome is known
-        try:
-            # what the other transaction wrote is seen only by one that starts after the lock
-            self.env.cr.rollback()
-            retrying(self._process_locked, self.env)
-        except Exception as error:
-            self.env.cr.rollback()
-            self._record_error(error)
-        finally:
-            self.env.cr.execute("SELECT pg_advisory_unlock(hashtext(%s))", [key])
-            # nothing to write; leaves no transaction open
-            self.env.cr.commit()  # pylint: disable=invalid-commit
-
-    def _process_locked(self):
-        self.env.cr.execute(
-            """
-            SELECT id FROM mail_catchall_inbound
-             WHERE id = %s AND state = 'processing' FOR UPDATE SKIP LOCKED
-            """,
-            [self.id],
-        )
-        if not self.env.cr.fetchone():
-            return  # another worker was faster
-        if self.attempt_count > MAX_ATTEMPTS:
-            raise RuntimeError(
-                f"the process ended while it handled this mail, {MAX_ATTEMPTS} times"
-            )
-        self._finish(self._process())
-
-    def _finish(self, verdict):
-        """Write the final state. The only place that does, but for errors."""
-        self.write(
-            {
-                "state": verdict.action,
-                "verdict_code": verdict.code,
-                "reason": verdict.reason,
-                "error": False,
-                "next_attempt": False,
-            }
-        )
-        _logger.info(
-            "Mail from %s to %s with Message-Id %s: %s (%s) %s",
-            self.email_from,
-            self.recipients or self.email_to,
-            self.message_id,
-            verdict.action,
-            verdict.code,
-            verdict.reason,
-        )
-
-    def _record_error(self, error):
-        """Note why an attempt failed, over a cursor of its own: ours was rolled back."""
-        _logger.warning("Mail with Message-Id %s failed", self.message_id, exc_info=True)
-        with self.pool.cursor() as cr:
-            inbound = self.with_env(self.env(cr=cr))
-            is_last = inbound.attempt_count >= MAX_ATTEMPTS
-            inbound.write(
-                {
-                    "state": "failed" if is_last else "pending",
-                    "verdict_code": "error",
-                    "reason": source.one_line(str(error)),
-                    "error": source.storable("".join(traceback.format_exception(error))),
-                }
-            )
-        self.invalidate_recordset()
-
-    # ------------------------------------------------------------
-    # PROCESSING
-    # ------------------------------------------------------------
-
-    @api.model
-    def _get_steps(self):
-        """Return the methods that may decide about a mail before core sees it, in order.
-
-        Each takes the Delivery, and returns a Verdict or None; the first verdict ends the
-        processing.
-        """
-        return [
-            # first of all: nothing may happen twice, whatever the mail is
-            "_step_duplicate",
-        ]
-
-    def _process(self):
-        """Decide about this mail and deliver it.
-
-        :return Verdict:
-        :raise Exception: whatever core raises
-        """
-        self.ensure_one()
-        raw = self._get_source()
-        delivery = self._prepare_delivery(raw)
-        for step in self._get_steps():
-            verdict = getattr(self, step)(delivery)
-            if verdict:
-                return verdict
-        return self._deliver(delivery, raw)
-
-    def _prepare_delivery(self, raw):
-        """Find out for whom this mail is.
-
-        :return Delivery:
-        """
-        header = source.header_fields(raw)
-        delivery = Delivery(
-            recipients=self._get_recipients(header), header_recipients=header_recipients(header)
-        )
-        if not self.message_id and delivery.recipients:
-            # its copies cannot be told from other mails: each is for its own recipients alone
-            delivery.only = delivery.recipients
-        addresses = {*delivery.recipients, *(delivery.only or delivery.header_recipients)}
-        self.recipients = ", ".join(delivery.recipients)
-        self.alias_ids = self.env["mail.alias"]._find_by_addresses(addresses)
-        return delivery
-
-    def _get_recipients(self, header):
-        """Return the envelope recipients: as given by the caller, else as the header tells."""
-        if self.envelope_to:
-            return tuple(self.envelope_to.split(", "))
-        names, mailbox_addresses = self.server_id._get_recipient_settings()
-        return envelope_recipients(header, names, mailbox_addresses).addresses
-
-    def _step_duplicate(self, delivery):
-        """A mail that was delivered before, but for recipients whom only this copy tells.
-
-        A catch-all mailbox gets a copy for each of our recipients. Another mailbox, or the same
-        after a crash, may have it too. The Message-Id of what a user sends from his own mailbox
-        is not that of the message, so that core does not know it again.
-        """
-        done = self.message_id and self.search(
-            [
-                ("message_id", "=", self.message_id),
-                ("id", "!=", self.id),
-                ("state", "=", "delivered"),
-            ]
-        )
-        if not done:
-            return None
-        self.alias_ids -= done.alias_ids
-        if not self.alias_ids:
-            return Verdict("duplicate", "ignored", _("Delivered before, as email %s.", done[0].id))
-        recipients = {*delivery.recipients, *delivery.header_recipients}
-        delivery.is_copy = True
-        delivery.only = tuple(
-            address
-            for address in sorted(recipients)
-            if any(alias._matches(address) for alias in self.alias_ids)
-        )
-        return None
-
-    def _deliver(self, delivery, raw):
-        """Let core route and post this mail, with the envelope recipients found.
-
-        :return Verdict:
-        """
-        server = self.server_id
-        gateway = self.env["mail.thread"].with_context(
-            catchall_delivery=delivery,
-            fetchmail_cron_running=True,
-            default_fetchmail_server_id=server.id,
-            mail_notify_force_send=False,
-        )
-        gateway.message_process(
-            server.object_id.model,
-            raw,
-            save_original=server.original,
-            strip_attachments=bool(server) and not server.attach,
-        )
-        self._link_messages(delivery)
-        return self._conclude(delivery)
-
-    def _link_messages(self, delivery):
-        """Note what the mail became."""
-        if not delivery.routes or not delivery.message_id:
-            return
-        messages = self.env["mail.message"].search([("message_id", "=", delivery.message_id)])
-        if delivery.is_copy:
-            messages -= self._find_messages([self.message_id])
-        conversations = self.env["mail.catchall.conversation"]
-        target = messages[:1]
-        for message in messages:
-            if message.model == conversations._name:
-                self.conversation_id = message.res_id
-        self.mail_message_ids = messages
-        self.res_model, self.res_id = target.model, target.res_id
-        self.company_id = target.record_company_id
-
-    def _conclude(self, delivery):
-        """Return the verdict on a mail that core has processed."""
-        if delivery.is_loop:
-            return Verdict("loop", "ignored", _("Answer to a rejection that the gateway sent."))
-        if delivery.routes is None:
-            return Verdict("duplicate", "ignored", _("A message with this Message-Id exists."))
-        if delivery.is_bounce:
-            return Verdict("bounce_report", "delivered", _("Report about a mail that was sent."))
-        if delivery.rejected_by and not delivery.routes:
-            reason = _("Its sender may not write to %s, and was told so.", delivery.rejected_by)
-            return Verdict("sender_rejected", "bounced", reason)
-        if not delivery.routes and delivery.is_rejected:
-            return Verdict(
-                "unrouted", "bounced", _("Written to the catchall; its sender was told so.")
-            )
-        if not delivery.routes:
-            reason = delivery.unrouted or _("The alias it was written to is not set up correctly.")
-            return Verdict("unrouted", "review", reason)
-        if delivery.is_rejected and not self.mail_message_ids:
-            return Verdict("loop", "ignored", _("Too many mails of this sender."))
-        return Verdict(self._get_route_code(delivery), "delivered")
-
-    def _get_route_code(self, delivery):
-        if delivery.is_reply:
-            return "user_reply" if delivery.author_user_id else "reply"
-        aliases = [route[4] for route in delivery.routes if route[4]]
-        if not aliases:
-            return "fallback"
-        return "user_alias" if all(alias.is_user_alias for alias in aliases) else "alias"

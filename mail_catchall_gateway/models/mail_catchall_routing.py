@@ -38,7 +38,7 @@ class Addressed:
         return bool(self.aliases)
 
     def _is_blind(self, alias):
-        return self.delivery is not None and self.delivery.is_blind(alias._matches)
+        return self.delivery is not None and self.delivery.is_blind(alias.id)
 
     def without_users(self, value):
         """Return a list of addresses without those of the messaging aliases.

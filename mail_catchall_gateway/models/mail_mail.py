@@ -4,6 +4,12 @@ from odoo import models
 class MailMail(models.Model):
     _inherit = "mail.mail"
 
+    def send(self, auto_commit=False, raise_exception=False):
+        """Leave to the queue what may still be rolled back, and would be sent again then."""
+        if self.env.context.get("catchall_queue_mail"):
+            return None
+        return super().send(auto_commit=auto_commit, raise_exception=raise_exception)
+
     def _prepare_outgoing_list(self, recipients_follower_status=None):
         """Send nothing to a contact whose address is one of ours, as if it were a person's.
 

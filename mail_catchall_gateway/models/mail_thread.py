@@ -1,6 +1,19 @@
-from odoo import api, models, tools
+import contextlib
+import logging
 
-from ..tools.addresses import replace_address
+import psycopg2
+from markupsafe import Markup
+
+from odoo import _, api, models, tools
+
+from ..tools.addresses import normalize_address, replace_address
+from ..tools.repair import MalformedMail
+from ..tools.verdict import Verdict
+
+_logger = logging.getLogger(__name__)
+
+#: Stands for recipients who are none of ours where core must see that there are some.
+NOBODY = "~nobody~@invalid"
 
 
 class MailThread(models.AbstractModel):
@@ -28,18 +41,54 @@ class MailThread(models.AbstractModel):
         delivery = self.env.context.get("catchall_delivery")
         if delivery is None:
             return super().message_parse(message, save_original=save_original)
+        # parsed and repaired once, before core was called with an empty source
+        delivery.repaired.copy_to(message)
         del message["Delivered-To"]
         for recipient in delivery.recipients:
             message["Delivered-To"] = recipient
-        msg_dict = super().message_parse(message, save_original=save_original)
+        with self._call_unreadable_malformed():
+            msg_dict = super().message_parse(message, save_original=save_original)
+        for key in ("subject", "email_from", "from"):
+            # an encoded word may hold a line break, which no mail with that subject could have
+            msg_dict[key] = " ".join((msg_dict.get(key) or "").split())
+        for key in ("to", "cc", "recipients"):
+            msg_dict[key] = self._name_as_core_knows(delivery, msg_dict[key])
         self._hide_own_mailbox(delivery, msg_dict)
         delivery.message_id = msg_dict["message_id"]
         delivery.is_bounce = msg_dict["is_bounce"]
+        if delivery.automatic.kind == "replied" and not delivery.is_bounce:
+            msg_dict["is_internal"] = True  # a note
+        if delivery.note:
+            note = Markup("<p><i>%s</i></p>") % delivery.note
+            msg_dict["body"] = note + Markup(msg_dict["body"])
         if delivery.only is not None:
             msg_dict["to"] = msg_dict["recipients"] = ",".join(delivery.only)
             # core would ignore the mail, for the copy that it posted; see message_route
             msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
         return msg_dict
+
+    @api.model
+    @contextlib.contextmanager
+    def _call_unreadable_malformed(self):
+        """Tell a mail that core cannot read, and never will, from everything else that fails.
+
+        :raise MalformedMail: in the place of what core raises
+        """
+        try:
+            yield
+        except psycopg2.Error:
+            raise  # not the mail's fault
+        except Exception as error:
+            _logger.info("Mail could not be parsed", exc_info=True)
+            raise MalformedMail(_("Odoo could not read it: %s", error)) from error
+
+    @api.model
+    def _name_as_core_knows(self, delivery, value):
+        """Return a list of recipients with the addresses under which core finds their aliases."""
+        emails = []
+        for name, address in tools.mail.email_split_tuples(value or ""):
+            emails.append(tools.formataddr((name, delivery.get_target(address))))
+        return ",".join(emails) or value
 
     @api.model
     def _hide_own_mailbox(self, delivery, msg_dict):
@@ -101,41 +150,86 @@ class MailThread(models.AbstractModel):
             except ValueError as error:
                 if delivery is None:
                     raise
+                message_dict.update(hidden)
                 delivery.unrouted = str(error)
+                if NOBODY in delivery.unrouted or not addressed:
+                    delivery.unrouted = _("No alias has one of its recipients.")
                 routes = []
         if delivery is not None:
             message_dict["message_id"] = delivery.message_id
+            routes = self._keep_automatic_reply_on_thread(delivery, message_dict, routes)
             delivery.routes = routes
             # core forgets the parent where it opens a new thread
             delivery.is_reply = bool(routes and message_dict.get("parent_id") and routes[0][1])
         return routes
 
     @api.model
-    def _hide_from_core(self, message_dict, addressed):
-        """Hide what would make core take a reply for something else, and return it.
+    def _keep_automatic_reply_on_thread(self, delivery, message_dict, routes):
+        """Let the answer of a machine open nothing new: no document, no conversation."""
+        if delivery.automatic.kind != "replied" or delivery.is_bounce or delivery.is_accepted:
+            return routes
+        threads = [route for route in routes if route[1] and message_dict.get("parent_id")]
+        if not threads:
+            reason = _("Sent by a machine, and about nothing here: %s.", delivery.automatic.mark)
+            delivery.verdict = Verdict("auto_reply", "ignored", reason)
+        message_dict.pop("catchall_addressed", None)
+        return threads
 
+    @api.model
+    def _hide_from_core(self, message_dict, addressed):
+        """Hide what would make core take a mail for something else, and return it.
+
+        * Core compares local parts with whatever an outsider writes into To and Cc, and may find
+          an alias of ours.
         * Core takes an answer that is also written to an alias of another model for a forward,
           and would open a new thread. A user who gets a copy is no reason for that.
         * A copy of a mail must not answer again what the first one answered.
         * Core bounces what is written to the catchall, and does not look who is in Cc.
         """
-        hidden = {}
         delivery = self.env.context.get("catchall_delivery")
+        hidden = {}
+        if delivery is not None:
+            hidden = {key: message_dict[key] for key in ("to", "recipients")}
+            message_dict.update(self._without_strangers(delivery, hidden))
         if delivery is not None and delivery.is_copy:
-            hidden = {key: message_dict.get(key) for key in ("references", "in_reply_to")}
+            hidden.update({key: message_dict.get(key) for key in ("references", "in_reply_to")})
             message_dict.update(references="", in_reply_to="")
             message_dict.pop("parent_id", None)
         elif addressed and self._is_answer_to_document(message_dict):
-            hidden = {key: message_dict[key] for key in ("to", "recipients")}
-            message_dict.update(
-                {key: addressed.without_users(value) for key, value in hidden.items()}
-            )
+            for key in ("to", "recipients"):
+                hidden.setdefault(key, message_dict[key])
+                message_dict[key] = addressed.without_users(message_dict[key])
         elif addressed:
-            hidden = {"to": message_dict["to"]}
+            hidden.setdefault("to", message_dict["to"])
             message_dict["to"] = ",".join(
-                [hidden["to"], *addressed.aliases.mapped("alias_full_name")]
+                [message_dict["to"], *addressed.aliases.mapped("alias_full_name")]
             )
         return hidden
+
+    @api.model
+    def _without_strangers(self, delivery, values):
+        """Return lists of recipients with those who are none of ours made unrecognizable."""
+        ours = {recipient.target for recipient in delivery.get_all("alias", "service")}
+        ours.update(recipient.address for recipient in delivery.get_all("alias", "service"))
+        return {
+            key: ",".join(
+                address if address in ours else NOBODY
+                for address in map(normalize_address, tools.email_split(value or ""))
+            )
+            for key, value in values.items()
+        }
+
+    @api.model
+    def _routing_check_route(self, message, message_dict, route, raise_exception=True):
+        """Follow no alias that the mail is not for: core takes those of other companies too."""
+        delivery, alias = self.env.context.get("catchall_delivery"), route[4]
+        if delivery and alias and alias.id not in delivery.get_alias_ids():
+            if not route[1]:
+                return ()
+            route = (*route[:4], self.env["mail.alias"])  # an answer, whoever else gets it
+        return super()._routing_check_route(
+            message, message_dict, route, raise_exception=raise_exception
+        )
 
     @api.model
     def _is_answer_to_document(self, message_dict):
@@ -181,107 +275,3 @@ class MailThread(models.AbstractModel):
             return may and bool(record._filter_access_rules("read"))
 
         return users.filtered(may_read)
-
-    @api.model
-    def _detect_loop_headers(self, msg_dict):
-        is_loop = super()._detect_loop_headers(msg_dict)
-        if is_loop and (delivery := self.env.context.get("catchall_delivery")):
-            delivery.is_loop = True
-        return is_loop
-
-    @api.model
-    def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):
-        if delivery := self.env.context.get("catchall_delivery"):
-            delivery.is_rejected = True
-        return super()._routing_create_bounce_email(email_from, body_html, message, **mail_values)
-
-    # ------------------------------------------------------------
-    # IDENTITY
-    # ------------------------------------------------------------
-
-    def _message_compute_author(self, author_id=None, email_from=None, raise_on_email=True):
-        author_id, email_from = super()._message_compute_author(
-            author_id, email_from, raise_on_email
-        )
-        if email_from:
-            email_from = self.env["res.users"]._replace_own_address(email_from)
-        return author_id, email_from
-
-    @api.model
-    def _mail_find_partner_from_emails(
-        self, emails, records=None, force_create=False, extra_domain=False
-    ):
-        """Mail from a user's alias is the user's; no address of ours becomes a contact."""
-        is_ours = self.env["mail.alias.domain"]._is_gateway_address
-        wanted = emails
-        if force_create:
-            wanted = ["" if is_ours(tools.email_normalize(email)) else email for email in emails]
-        partners = super()._mail_find_partner_from_emails(
-            wanted, records=records, force_create=force_create, extra_domain=extra_domain
-        )
-        if self.env.context.get("catchall_skip_alias_partners"):
-            return partners
-        return [
-            partner or self._find_partner_of_alias(email)
-            for partner, email in zip(partners, emails, strict=True)
-        ]
-
-    @api.model
-    def _find_partner_of_alias(self, email):
-        """Return the contact of the user whose messaging alias an address is, or none."""
-        address = tools.email_normalize(email, strict=False)
-        if not self.env["mail.alias.domain"]._is_gateway_address(address):
-            return self.env["res.partner"]
-        partner = self.env["res.users"]._find_by_alias(address).partner_id
-        return partner.with_env(self.env)
-
-    @api.model
-    def _mail_find_user_for_gateway(self, email_value, alias=None):
-        user = super()._mail_find_user_for_gateway(email_value, alias=alias)
-        return user or self._find_partner_of_alias(email_value).user_ids[:1]
-
-    # ------------------------------------------------------------
-    # POSTING AND NOTIFICATION
-    # ------------------------------------------------------------
-
-    @api.returns("mail.message", lambda value: value.id)
-    def message_post(self, *, message_type="notification", partner_ids=None, **kwargs):
-        """Notify the users whom an incoming mail was written to, if they may read it here."""
-        user_ids = self.env.context.get("catchall_addressed_user_ids")
-        if user_ids and message_type == "email":
-            readers = self._filter_readers(self.env["res.users"].browse(user_ids))
-            partner_ids = [*(partner_ids or []), *readers.partner_id.ids]
-        return super().message_post(message_type=message_type, partner_ids=partner_ids, **kwargs)
-
-    def _notify_thread_by_email(self, message, recipients_data, **kwargs):
-        """Send copies of what is in the Inbox to the users' own mailboxes.
-
-        The Inbox notification becomes that of the email: there is one for each message and
-        partner. It stays unread in the Inbox, and shows whether the copy could be sent.
-        """
-        res = super()._notify_thread_by_email(message, recipients_data, **kwargs)
-        copies = self._notify_get_mailbox_copies(recipients_data)
-        if copies:
-            partner_ids = {data["id"] for data in copies}
-            notifications = message.sudo().notification_ids.filtered(
-                lambda notification: notification.res_partner_id.id in partner_ids
-            )
-            notifications.notification_type = "email"
-            super()._notify_thread_by_email(message, copies, **{**kwargs, "resend_existing": True})
-        return res
-
-    def _notify_get_mailbox_copies(self, recipients_data):
-        """Return the data of Inbox recipients again, as recipients by email, who want a copy."""
-        user_ids = self._notify_get_copy_user_ids()
-        in_inbox = {
-            data["uid"]: data
-            for data in recipients_data
-            if data["notif"] == "inbox" and data["uid"] in user_ids
-        }
-        users = self.env["res.users"].sudo().browse(in_inbox)
-        users = users.filtered(lambda user: user.alias_copy_to_mailbox and user.email)
-        return [{**in_inbox[user.id], "notif": "email"} for user in users]
-
-    def _notify_get_copy_user_ids(self):
-        """Return who gets a copy of an Inbox message: whom the mail was written to."""
-        return self.env.context.get("catchall_addressed_user_ids") or ()

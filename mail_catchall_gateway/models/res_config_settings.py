@@ -1,4 +1,5 @@
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 
 class ResConfigSettings(models.TransientModel):
@@ -15,10 +16,41 @@ class ResConfigSettings(models.TransientModel):
         "many days. 0 gives it up at once.",
     )
 
+    catchall_review_spam = fields.Boolean(
+        "Keep marked spam for review",
+        config_parameter="mail_catchall_gateway.review_spam",
+        help="Mail that your mail server marked as spam waits for review.",
+    )
+    catchall_loop_threshold = fields.Integer(
+        "Mails before a sender is stopped",
+        config_parameter="mail.gateway.loop.threshold",
+        default=20,
+        help="A sender who writes more mails in this time that open something new, or on the same "
+        "document, is taken for a machine that answers to ours.",
+    )
+    catchall_loop_minutes = fields.Integer(
+        "Minutes in which they are counted",
+        config_parameter="mail.gateway.loop.minutes",
+        default=120,
+    )
+    catchall_domain_allowed = fields.Char(
+        "Other domains whose local parts count",
+        help="For aliases that are found by what stands before the @ alone: domains, separated "
+        "by commas, in which that counts beside your own.",
+    )
+
+    @api.constrains("catchall_loop_threshold", "catchall_loop_minutes")
+    def _check_loop_numbers(self):
+        for settings in self:
+            if settings.catchall_loop_threshold < 1 or settings.catchall_loop_minutes < 1:
+                raise ValidationError(_("Loops are found by counting: use numbers above zero."))
+
     @api.model
     def get_values(self):
         values = super().get_values()
         values["catchall_renamed_alias_days"] = self.env["mail.alias"]._get_renamed_alias_days()
+        parameters = self.env["ir.config_parameter"].sudo()
+        values["catchall_domain_allowed"] = parameters.get_param("mail.catchall.domain.allowed")
         return values
 
     def set_values(self):
@@ -26,5 +58,9 @@ class ResConfigSettings(models.TransientModel):
         # not by config_parameter: a 0 would delete the parameter, and bring the default back
         self.env["ir.config_parameter"].set_param(
             "mail_catchall_gateway.renamed_alias_days", str(self.catchall_renamed_alias_days)
+        )
+        # nor this: core refuses to save an empty one, and means none by its absence
+        self.env["ir.config_parameter"].set_param(
+            "mail.catchall.domain.allowed", (self.catchall_domain_allowed or "").strip() or False
         )
         return res

@@ -233,6 +233,10 @@ class ResUsers(models.Model):
 
         :param str address: normalized address
         """
-        domain = [("alias_full_name", "=", address), ("is_user_alias", "=", True)]
-        alias = self.env["mail.alias"].sudo().search(domain, limit=1) if address else None
-        return alias.alias_user_id.filtered("active") if alias else self.browse()
+        candidates = self.env["mail.alias.domain"]._get_candidates(address) if address else []
+        names = [name for name, _detail in candidates]
+        if not names:
+            return self.browse()
+        aliases = self.env["mail.alias"].sudo().search([("alias_full_name", "in", names)])
+        alias = min(aliases, key=lambda a: names.index(a.alias_full_name), default=aliases)
+        return alias.alias_user_id.filtered("active")

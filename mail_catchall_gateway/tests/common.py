@@ -63,6 +63,15 @@ class CatchallCommon(MailCommon):
         values["alias_model_id"] = cls.env["ir.model"]._get_id("res.partner")
         return cls.env["mail.alias"].create({"alias_name": name, **values})
 
+    @classmethod
+    def _create_mailbox(cls, **values):
+        """Return a catch-all mailbox that nothing is fetched from."""
+        values = {"name": "Catch-all", "user": f"mailbox@{cls.domain}", **values}
+        return cls.env["fetchmail.server"].create({"is_catchall": True, **values})
+
+    def assertVerdict(self, inbound, state, code):
+        self.assertEqual((inbound.state, inbound.verdict_code), (state, code), inbound.reason)
+
     # ------------------------------------------------------------
     # MAIL
     # ------------------------------------------------------------

@@ -16,12 +16,7 @@ class TestInbound(CatchallCommon):
         super().setUpClass()
         cls.team_alias = cls._create_team_alias()
         cls.team = f"team@{cls.domain}"
-        cls.mailbox = cls.env["fetchmail.server"].create(
-            {"name": "Catch-all", "is_catchall": True, "user": f"mailbox@{cls.domain}"}
-        )
-
-    def assertVerdict(self, inbound, state, code):
-        self.assertEqual((inbound.state, inbound.verdict_code), (state, code), inbound.reason)
+        cls.mailbox = cls._create_mailbox()
 
     # ------------------------------------------------------------
     # RECIPIENTS

@@ -4,11 +4,12 @@ from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..models.mail_catchall_inbound import MAX_ATTEMPTS, MailCatchallInbound
+from ..models.mail_catchall_inbound_queue import MAX_ATTEMPTS
+from ..models.mail_catchall_inbound_steps import MailCatchallInbound
 from ..tools.verdict import Verdict
 from .common import CatchallCommon, patch
 
-LOGGER = "odoo.addons.mail_catchall_gateway.models.mail_catchall_inbound"
+LOGGER = "odoo.addons.mail_catchall_gateway.models.mail_catchall_inbound_queue"
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")

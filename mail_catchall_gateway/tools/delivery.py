@@ -2,6 +2,31 @@
 
 import dataclasses
 
+from .addresses import normalize_address
+from .automatic import AutomaticMail
+from .repair import Repaired
+from .verdict import Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipient:
+    """One address that a mail is for, and what it stands for.
+
+    Arguments:
+        address (str): as the mail names it, normalized
+        kind (str): ``alias``; ``service`` for a catchall, bounce or default-from address;
+            ``unknown`` where an address of ours is nobody's; ``foreign`` where it is not ours
+        target (str): the address that core knows it by; empty where nobody has it
+        detail (str): what follows the separator of a subaddress (RFC 5233)
+        alias_ids (tuple): ids of the aliases
+    """
+
+    address: str
+    kind: str
+    target: str = ""
+    detail: str = ""
+    alias_ids: tuple = ()
+
 
 @dataclasses.dataclass
 class Delivery:
@@ -10,38 +35,122 @@ class Delivery:
     The overrides of ``mail.thread`` read the first part and fill in the second.
 
     Arguments:
-        recipients (tuple): normalized envelope recipients
-        header_recipients (tuple): normalized recipients that the header names; an envelope
-            recipient who is none of them got a blind copy
+        fields (list): (name, value) pairs of the header, from the top
+        sender (str): normalized address of who says that he wrote it
+        automatic (AutomaticMail): whether a machine wrote it
+        resolved (dict): :class:`Recipient` by address
+        recipients (tuple): envelope recipients, as core knows them
+        header_recipients (tuple): recipients that the header names, as core knows them; an
+            envelope recipient who is none of them got a blind copy
         only (tuple): the recipients to serve, if not all; else None
-        is_copy (bool): another copy of the mail was delivered to other recipients
+        is_copy (bool): another copy of the mail was delivered to other recipients, or what the
+            mail answers does not count for another reason
+        is_accepted (bool): a manager looked at it, and wants it delivered
+        repaired (Repaired): the mail, ready for core
+        note (str): what the gateway has to say about the mail, shown above its text
 
         message_id (str): Message-Id under which the mail is posted
         author_user_id (int): the user who wrote it in his own mailbox, else 0
         routes (list): what ``message_route`` returned; None if core never asked for routes
         is_bounce (bool): core took it for a bounce report
         is_reply (bool): it answers a message that Odoo knows
-        is_loop (bool): its header says that it answers one of our own rejections
-        is_rejected (bool): core sent a rejection to its sender
+        loop (str): how a loop showed: ``header`` or ``threshold``
+        is_rejected (bool): core wanted to send a rejection to its sender
+        rejection_code (str): why it would be sent
+        rejection (tuple): (address, code) of the rejection that was sent
+        silence (str): why it was not sent
         rejected_by (str): address of the alias that its sender may not write to
+        report (DeliveryReport): what it reports about a mail that was sent, else None
+        bounced (tuple): addresses that it says were not reached
         unrouted (str): why there is no route
+        verdict (Verdict): what was decided after it was parsed
     """
 
+    fields: list = dataclasses.field(default_factory=list)
+    sender: str = ""
+    automatic: AutomaticMail = AutomaticMail()
+    resolved: dict = dataclasses.field(default_factory=dict)
     recipients: tuple = ()
     header_recipients: tuple = ()
     only: tuple | None = None
     is_copy: bool = False
+    is_accepted: bool = False
+    repaired: Repaired | None = None
+    note: str = ""
 
     message_id: str = ""
     author_user_id: int = 0
     routes: list | None = None
     is_bounce: bool = False
     is_reply: bool = False
-    is_loop: bool = False
+    loop: str = ""
     is_rejected: bool = False
+    rejection_code: str = "catchall"
+    rejection: tuple = ()
+    silence: str = ""
     rejected_by: str = ""
+    report: object = None
+    bounced: tuple = ()
     unrouted: str = ""
+    verdict: Verdict | None = None
 
-    def is_blind(self, matches):
-        """Tell whether no recipient in the header passes ``matches``, a predicate of addresses."""
-        return not any(matches(address) for address in self.header_recipients)
+    def redirected(self, alias=None, note=""):
+        """Return a new delivery of the same mail to one alias, whatever it answers.
+
+        :param Recipient alias: as whose it is delivered; None for nobody's
+        """
+        resolved = {alias.address: alias} if alias else {}
+        return Delivery(
+            fields=self.fields,
+            sender=self.sender,
+            automatic=self.automatic,
+            resolved={**self.resolved, **resolved},
+            recipients=self.recipients,
+            header_recipients=self.header_recipients,
+            only=(alias.target,) if alias else (),
+            is_copy=True,
+            is_accepted=self.is_accepted,
+            note=note,
+        )
+
+    def is_blind(self, alias_id):
+        """Tell whether no recipient in the header is this alias."""
+        named = set(self.header_recipients)
+        return not any(
+            alias_id in recipient.alias_ids and recipient.target in named
+            for recipient in self.resolved.values()
+        )
+
+    def get_target(self, address):
+        """Return the address that core knows a recipient by.
+
+        :param str address: in any form; what nobody has stays as it is
+        """
+        recipient = self.resolved.get(normalize_address(address))
+        return recipient.target if recipient and recipient.target else address
+
+    def get_alias_ids(self, addresses=None):
+        """Return the ids of the aliases that the mail is for.
+
+        :param addresses: only those of these addresses, as core knows them
+        """
+        return {
+            alias_id
+            for recipient in self.resolved.values()
+            for alias_id in recipient.alias_ids
+            if addresses is None or recipient.target in addresses
+        }
+
+    def is_ours(self, address):
+        """Tell whether a normalized address is one that core finds something for."""
+        recipient = self.resolved.get(address)
+        return recipient is not None and bool(recipient.target)
+
+    def get_all(self, *kinds):
+        """Return the recipients of these kinds, see :class:`Recipient`."""
+        return [recipient for recipient in self.resolved.values() if recipient.kind in kinds]
+
+    def get_targets(self, alias_ids):
+        """Return the addresses, as core knows them, of the recipients who are these aliases."""
+        wanted = set(alias_ids)
+        return {r.target for r in self.resolved.values() if not wanted.isdisjoint(r.alias_ids)}

@@ -6,7 +6,6 @@ into a catch-all mailbox tells it in a field of its own making: none of them is 
 """
 
 import dataclasses
-import email.utils
 import re
 
 from .addresses import normalize_address
@@ -25,14 +24,20 @@ RECIPIENT_HEADERS = (
 #: Where the sender names whom he writes to (RFC 5322, 3.6.3 and 3.6.6).
 ADDRESS_HEADERS = ("to", "cc", "resent-to", "resent-cc")
 
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_ADDR_SPEC = rf"(?:{_QUOTED}|[^\s\"<>(),:;@\[\]\\|]+)@[^\s\"<>(),:;@\[\]\\|/]+"
-_COMMENT = re.compile(r"\([^()]*\)")
-_BRACKETED = re.compile(rf"<\s*({_ADDR_SPEC})\s*>")
-# bare addresses fill a whole list item: "mailing list x@y" (ezmlm) is none; Yahoo and AOL
-# append "via <ip>; <date>"
-_BARE = re.compile(rf"(?:^|,)\s*({_ADDR_SPEC})\s*(?=,|$|\bvia\b)", re.IGNORECASE)
-_FOR = re.compile(rf"\bfor\s+<?({_ADDR_SPEC})>?(?=\s|;|$)", re.IGNORECASE)
+_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_LITERAL = r"\[[^\[\]\\\s<>@]*\]"
+_ROUTE = r'@[^\s<>:"]*:'  # obsolete, RFC 5322, 4.4
+# an encoded word (RFC 2047) is no part of an address, whatever it decodes to
+_LOCAL_PART = rf"(?:{_QUOTED}|(?!=\?)[^\s\"<>(),:;@\[\]\\|]+)"
+_DOMAIN = rf"(?:{_LITERAL}|[^\s\"<>(),:;@\[\]\\|/?=]{{1,255}})"
+_ADDR_SPEC = f"{_LOCAL_PART}@{_DOMAIN}"
+_ADDRESS = re.compile(_ADDR_SPEC)
+_FOR = re.compile(rf"(?<!\S)for\s<?(?:{_ROUTE})?({_ADDR_SPEC})>?(?=[\s;,]|$)", re.IGNORECASE)
+# each alternative takes what it matches for good, so that time is linear
+_COMMENT_TOKEN = re.compile(r'\\.|[()"]|[^\\()"]+|\\')
+_LIST_TOKEN = re.compile(
+    rf'{_QUOTED}|{_LITERAL}|<(?:\s?{_ROUTE})?|\s?@\s?|[>,:;]|\\.|\s|[^\s"<>,:;@\[\]\\]+|.'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +53,60 @@ class EnvelopeRecipients:
     source: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Mailbox:
+    """What stands between two separators of an address list (RFC 5322, 3.4).
+
+    Arguments:
+        words (tuple): what is written outside angle brackets, as it came
+        addresses (tuple): the addresses in angle brackets; more than one where a comma is missing
+        has_brackets (bool): there were brackets, whatever is in them
+    """
+
+    words: tuple = ()
+    addresses: tuple = ()
+    has_brackets: bool = False
+
+    def bare_addresses(self):
+        """Return the addresses written without angle brackets.
+
+        Where there are brackets, what stands before them is a name, even if it looks like an
+        address: "john@acme.test <evil@x.test>" is evil's (CVE-2023-27043).
+        """
+        return () if self.has_brackets else tuple(filter(_ADDRESS.fullmatch, self.words))
+
+
+def parse_mailboxes(value):
+    """Split an address list (RFC 5322, 3.4), tolerantly, into its mailboxes.
+
+    The standard library's ``getaddresses`` reads forged lists differently from one Python release
+    to the next, and since CVE-2023-27043 gives up a whole list for one broken address in it. Takes
+    semicolons for commas (Outlook); drops comments, routes and the names of groups. Encoded words
+    are left as they are, so that what they hide is never taken for an address or a comma.
+
+    :param str value: value of To and its like, folded or not, not decoded
+    :return list: of :class:`Mailbox`
+    """
+    mailboxes, words, inside, text = [], [], [], []
+    is_inside = has_brackets = False
+    for token in [*_LIST_TOKEN.findall(_strip_comments(value)), ","]:
+        kind = token[0]
+        if kind not in "<>,:;" and (is_inside or not token.isspace()):
+            text.append(token.strip() if "@" in token else token)
+            continue
+        (inside if is_inside else words).append("".join(text).strip())
+        text = []
+        if kind in "<>":
+            is_inside = kind == "<"
+            has_brackets = has_brackets or is_inside
+        elif kind == ":":  # what came before is the name of a group, or a scheme as in mailto:
+            (inside if is_inside else words).clear()
+        elif kind in ",;":
+            mailboxes.append(_mailbox(words, inside, has_brackets))
+            words, inside, is_inside, has_brackets = [], [], False, False
+    return [mailbox for mailbox in mailboxes if mailbox.words or mailbox.has_brackets]
+
+
 def extract_addresses(value):
     """Return the addresses in the value of a recipient header field.
 
@@ -57,18 +116,26 @@ def extract_addresses(value):
     :param str value: field value, folded or not
     :return list: normalized addresses
     """
-    value = _strip_comments(" ".join(value.split()))
-    return [normalize_address(match) for match in _BRACKETED.findall(value) or _BARE.findall(value)]
+    found = []
+    for mailbox in parse_mailboxes(value):
+        # bare addresses fill a whole list item: "mailing list x@y" (ezmlm) is none; Yahoo and AOL
+        # append "via <ip>; <date>"
+        is_whole = len(mailbox.words) == 1 or "via" in [word.lower() for word in mailbox.words[1:2]]
+        bare = mailbox.bare_addresses() if is_whole else ()
+        found += mailbox.addresses or bare
+    return [normalize_address(address) for address in found]
 
 
 def extract_received_for(value):
     """Return the address in the ``for`` clause of a Received field (RFC 5321, 4.4), or ``""``.
 
+    The clause is the last one before the date. What the client called itself stands before it.
+
     :param str value: field value; ``for <multiple recipients>`` is no address
     :return str: normalized address
     """
-    match = _FOR.search(_strip_comments(" ".join(value.split())))
-    return normalize_address(match[1]) if match else ""
+    matches = _FOR.findall(_strip_comments(value))
+    return normalize_address(matches[-1]) if matches else ""
 
 
 def envelope_recipients(fields, names=RECIPIENT_HEADERS, mailbox_addresses=(), trusted_hops=0):
@@ -107,17 +174,32 @@ def header_recipients(fields):
     :param list fields: (name, value) pairs of the header
     :return tuple: normalized addresses, without duplicates, in the order found
     """
-    values = [str(value) for name, value in fields if name.lower() in ADDRESS_HEADERS]
-    found = (address for _name, address in email.utils.getaddresses(values) if "@" in address)
-    return tuple(dict.fromkeys(normalize_address(address) for address in found))
+    found = {}
+    for name, value in fields:
+        if name.lower() in ADDRESS_HEADERS:
+            for mailbox in parse_mailboxes(str(value)):
+                for address in mailbox.addresses or mailbox.bare_addresses():
+                    found[normalize_address(address)] = True
+    return tuple(found)
+
+
+def _mailbox(words, inside, has_brackets):
+    addresses = tuple(filter(_ADDRESS.fullmatch, inside))
+    return Mailbox(tuple(filter(None, words)), addresses, has_brackets)
 
 
 def _strip_comments(value):
-    """Remove comments (RFC 5322, 3.2.2), innermost first."""
-    previous = None
-    while value != previous:
-        previous, value = value, _COMMENT.sub(" ", value)
-    return value.strip()
+    """Return the value on one line and without comments (RFC 5322, 3.2.2), nested or not."""
+    kept, depth, is_quoted = [], 0, False
+    for token in _COMMENT_TOKEN.findall(" ".join(value.split())):
+        if token == '"' and not depth:
+            is_quoted = not is_quoted
+        elif token in "()" and not is_quoted:
+            depth = depth + 1 if token == "(" else max(depth - 1, 0)
+            token = " "
+        if not depth:
+            kept.append(token)
+    return " ".join("".join(kept).split())
 
 
 def _trusted_fields(fields, trusted_hops):

@@ -1,2 +1,4 @@
 from . import mail_catchall_alias_wizard
 from . import mail_catchall_attach
+from . import mail_catchall_bounce
+from . import mail_catchall_route

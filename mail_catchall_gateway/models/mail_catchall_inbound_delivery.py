@@ -1,0 +1,255 @@
+import email
+import email.policy
+
+from odoo import _, api, fields, models, tools
+
+from ..tools.automatic import may_answer
+from ..tools.delivery import Recipient
+from ..tools.repair import MalformedMail, repair
+from ..tools.source import parse_header
+from ..tools.verdict import Verdict
+
+
+class MailCatchallInbound(models.Model):
+    """What core makes of a mail, and what is done with one that core has no place for."""
+
+    _inherit = "mail.catchall.inbound"
+
+    def _deliver(self, delivery, raw):
+        """Let core route and post this mail, with the recipients found.
+
+        :return Verdict:
+        """
+        verdict = self._run_core(delivery, raw)
+        if (verdict.code, verdict.action) == ("unrouted", "review"):
+            return self._handle_unrouted(delivery, raw, verdict)
+        return verdict
+
+    def _run_core(self, delivery, raw, model=None, thread_id=None):
+        """Call core's gateway.
+
+        :param str model: where the mail goes if nobody else gets it; without, as its mailbox says
+        :param int thread_id: the document there
+        :return Verdict:
+        """
+        server = self.server_id
+        gateway = self.env["mail.thread"].with_context(
+            catchall_delivery=delivery,
+            fetchmail_cron_running=True,
+            default_fetchmail_server_id=server.id,
+            mail_notify_force_send=False,
+        )
+        try:
+            delivery.repaired = repair(raw, delivery.is_ours)
+            gateway.message_process(
+                model or server.object_id.model,
+                b"",  # message_parse puts in what was repaired, so that it is parsed only once
+                save_original=server.original,
+                strip_attachments=bool(server) and not server.attach,
+                thread_id=thread_id,
+            )
+        except MalformedMail as error:
+            return Verdict("malformed", "review", str(error))
+        self._link_messages(delivery)
+        self._note_rejection(delivery)
+        return self._conclude(delivery)
+
+    def _link_messages(self, delivery):
+        """Note what the mail became."""
+        if not delivery.routes or not delivery.message_id:
+            return
+        messages = self.env["mail.message"].search([("message_id", "=", delivery.message_id)])
+        if delivery.is_copy:
+            messages -= self._find_messages([self.message_id])
+        conversations = self.env["mail.catchall.conversation"]
+        target = messages[:1]
+        for message in messages:
+            if message.model == conversations._name:
+                self.conversation_id = message.res_id
+        self.mail_message_ids |= messages
+        self.res_model, self.res_id = target.model, target.res_id
+        self.company_id = target.record_company_id
+
+    # ------------------------------------------------------------
+    # VERDICT
+    # ------------------------------------------------------------
+
+    def _conclude(self, delivery):
+        """Return the verdict on a mail that core has processed."""
+        if delivery.verdict:
+            return delivery.verdict
+        if delivery.loop:
+            return Verdict("loop", "ignored", self._get_loop_reason(delivery))
+        if delivery.routes is None:
+            return Verdict("duplicate", "ignored", _("A message with this Message-Id exists."))
+        if delivery.rejected_by and not delivery.routes:
+            reason = _("Its sender may not write to %s.", delivery.rejected_by)
+            return Verdict("sender_rejected", "bounced", self._add_told(delivery, reason))
+        if not delivery.routes and delivery.is_rejected:
+            reason = _("Written to the catchall address itself.")
+            return Verdict("unrouted", "bounced", self._add_told(delivery, reason))
+        if not delivery.routes:
+            reason = delivery.unrouted or _("The alias it was written to is not set up correctly.")
+            return Verdict("unrouted", "review", reason)
+        reason = delivery.note
+        if delivery.repaired.notes:
+            repaired = _("Repaired, to be readable: %s.", ", ".join(delivery.repaired.notes))
+            reason = f"{reason} {repaired}".strip()
+        return Verdict(self._get_route_code(delivery), "delivered", reason)
+
+    @api.model
+    def _get_loop_reason(self, delivery):
+        if delivery.loop == "header":
+            return _("Answer to a rejection that the gateway sent.")
+        return self._add_told(delivery, _("Too many mails of this sender in a short time."))
+
+    @api.model
+    def _add_told(self, delivery, reason):
+        """Return a reason, and whether the sender knows it."""
+        if delivery.rejection:
+            return _("%s The sender was told so.", reason)
+        return f"{reason} {delivery.silence}".strip()
+
+    def _get_route_code(self, delivery):
+        if delivery.automatic.kind == "replied":
+            return "auto_reply"
+        if delivery.is_reply:
+            return "user_reply" if delivery.author_user_id else "reply"
+        aliases = [route[4] for route in delivery.routes if route[4]]
+        if not aliases:
+            return "fallback"
+        return "user_alias" if all(alias.is_user_alias for alias in aliases) else "alias"
+
+    # ------------------------------------------------------------
+    # UNKNOWN ADDRESSES
+    # ------------------------------------------------------------
+
+    def _handle_unrouted(self, delivery, raw, verdict):
+        """Do with a mail that nobody gets what its domain says.
+
+        :param Verdict verdict: core's, which holds where the domain does not know better
+        """
+        addresses = self._get_unknown_addresses(delivery)
+        domain = self.env["mail.alias.domain"]
+        domain = domain._find_by_address(addresses[0]) if addresses else domain
+        if not domain:
+            return verdict
+        self.company_id = domain.company_ids[:1]
+        reason = verdict.reason
+        if delivery.get_all("unknown"):
+            reason = _("Nobody has the address %s.", ", ".join(addresses))
+        alias, is_typo = self.env["mail.alias"]._find_similar(addresses[0])
+        self.suggested_alias_id = alias
+        if alias and is_typo and domain.unrouted_autocorrect:
+            return self._redirect(delivery, raw, alias, addresses[0])
+        if domain.unrouted_policy == "forward":
+            return self._redirect(delivery, raw, domain.unrouted_alias_id, addresses[0])
+        if domain.unrouted_policy == "bounce":
+            return self._reject(delivery, raw, "unrouted", reason)
+        return Verdict("unrouted", "review", reason)
+
+    @api.model
+    def _get_unknown_addresses(self, delivery):
+        """Return our addresses that nobody has: those of the envelope, if it tells.
+
+        Where all are somebody's, those of users who left and whom nobody follows.
+        """
+        recipients = delivery.get_all("unknown") or delivery.get_all("alias")
+        unknown = [recipient.address for recipient in recipients]
+        return [address for address in unknown if address in delivery.recipients] or unknown
+
+    def _redirect(self, delivery, raw, alias, address):
+        """Deliver a mail to an alias that it was not written to, and say so above its text."""
+        name = alias.alias_full_name
+        note = _("Written to %(address)s, delivered to %(alias)s.", address=address, alias=name)
+        recipient = Recipient(name, "alias", name, "", (alias.id,))
+        self.alias_ids |= alias
+        return self._run_core(delivery.redirected(recipient, note), raw)
+
+    # ------------------------------------------------------------
+    # REJECTIONS
+    # ------------------------------------------------------------
+
+    def _reject(self, delivery, raw, code, reason):
+        """Tell the sender of a mail that nobody gets it, as core tells him (RFC 3834).
+
+        :param str code: the reason, in one word: who was told today is not told again
+        :param str reason: the same for the administrator
+        :return Verdict:
+        """
+        body = self.env["ir.qweb"]._render(
+            "mail_catchall_gateway.bounce_unrouted",
+            {"addresses": self._get_unknown_addresses(delivery), "company": self.env.company},
+        )
+        delivery.rejection_code = code
+        self._send_rejection(delivery, self._parse_header(raw), body)
+        self._note_rejection(delivery)
+        if delivery.rejection:
+            return Verdict("unrouted", "bounced", _("%s The sender was told so.", reason))
+        return Verdict("unrouted", "ignored", f"{reason} {delivery.silence}".strip())
+
+    def _send_rejection(self, delivery, header, body, **values):
+        tag = tools.generate_tracking_message_id("loop-detection-bounce-email")
+        gateway = self.env["mail.thread"].with_context(catchall_delivery=delivery)
+        gateway._routing_create_bounce_email(
+            delivery.sender, body, header, references=f"{self.message_id or ''} {tag}", **values
+        )
+
+    def _note_rejection(self, delivery):
+        """Remember who was told, so that nobody is told twice a day."""
+        if delivery.rejection:
+            address, code = delivery.rejection
+            today = fields.Date.today()
+            self.write(
+                {"rejection_email": address, "rejection_code": code, "rejection_date": today}
+            )
+
+    @api.model
+    def _parse_header(self, raw):
+        """Return the header of a mail in the shape in which core handles mails."""
+        return email.message_from_bytes(parse_header(raw).as_bytes(), policy=email.policy.SMTP)
+
+    @api.model
+    def _get_silence(self, delivery, address):
+        """Return why a sender is not told that he is rejected, or an empty text.
+
+        :param str address: normalized address that would be told
+        """
+        if not address or not may_answer(delivery.fields):
+            return _("It has no sender who can be told.")
+        told = self.sudo().search_count(
+            [
+                ("rejection_email", "=", address),
+                ("rejection_code", "=", delivery.rejection_code),
+                ("rejection_date", "=", fields.Date.today()),
+            ]
+        )
+        return _("The sender was told so today already.") if told else ""
+
+    @api.model
+    def _get_loop_mark(self):
+        """Return what tells our own answers from everybody else's, in X-Catchall-Loop."""
+        uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+        return tools.hmac(self.env(su=True), "mail_catchall_gateway-loop", uuid)[:32]
+
+    # ------------------------------------------------------------
+    # REPORTS
+    # ------------------------------------------------------------
+
+    @api.model
+    def _get_report_reason(self, delivery, message):
+        """Return what a report says about which mail, in a sentence."""
+        report = delivery.report
+        kinds = {
+            "failed": _("Not delivered to %s."),
+            "delayed": _("Not yet delivered to %s; the mail server goes on trying."),
+            "delivered": _("Delivered to %s."),
+            "read": _("Read by %s."),
+            "complaint": _("Reported as spam by %s."),
+        }
+        sentence = kinds.get(report.kind, _("A report that names nobody."))
+        if "%s" in sentence:
+            addresses = report.recipients or delivery.bounced
+            sentence = sentence % (", ".join(addresses) or _("somebody"))
+        about = _("It was “%s”.", message.subject or message.record_name) if message else ""
+        return " ".join(filter(None, [sentence, report.reason, about]))

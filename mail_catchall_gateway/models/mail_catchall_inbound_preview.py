@@ -1,0 +1,46 @@
+from markupsafe import Markup
+
+from odoo import _, api, fields, models, tools
+
+from ..tools.preview import block_remote, read_content
+from ..tools.source import parse_header, storable
+
+#: Characters of a header that are shown.
+MAX_HEADER = 50_000
+
+
+class MailCatchallInbound(models.Model):
+    """What managers see of a mail: its header, and its text as long as it waits for them."""
+
+    _inherit = "mail.catchall.inbound"
+
+    preview = fields.Html(compute="_compute_preview", compute_sudo=True, sanitize=False)
+    header_text = fields.Text("Header", compute="_compute_header_text", compute_sudo=True)
+
+    @api.depends("state")
+    def _compute_preview(self):
+        """Show what waits for review, without its images: the sender would see it being read."""
+        for inbound in self:
+            inbound.preview = inbound.is_open and inbound._render_preview()
+
+    def _render_preview(self):
+        text, is_html, names = read_content(self._get_source())
+        if is_html:
+            html = tools.html_sanitize(
+                text, sanitize_attributes=True, strip_style=True, strip_classes=True
+            )
+            body = Markup(block_remote(storable(str(html))))
+        else:
+            body = tools.plaintext2html(storable(text)) if text.strip() else ""
+        if not body and self.size:
+            body = Markup("<p><i>%s</i></p>") % _("It has no text that could be shown.")
+        if names:
+            attached = _("Attached: %s", storable(", ".join(names)))
+            body += Markup("<p><i>%s</i></p>") % attached
+        return body
+
+    def _compute_header_text(self):
+        for inbound in self:
+            header = parse_header(inbound._get_source())
+            lines = (f"{name}: {value}" for name, value in header.items())
+            inbound.header_text = storable("\n".join(lines))[:MAX_HEADER]

@@ -1,0 +1,164 @@
+import logging
+
+from odoo import api, models, tools
+
+from ..tools.delivery_report import read_report
+from ..tools.verdict import Verdict
+
+_logger = logging.getLogger(__name__)
+
+#: What the gateway says of its own mails (RFC 3834, 5; the second is Microsoft's).
+AUTOMATIC_HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+
+
+class MailThread(models.AbstractModel):
+    """Loops, rejections that the gateway sends, and reports about mails that were sent."""
+
+    _inherit = "mail.thread"
+
+    # ------------------------------------------------------------
+    # LOOPS
+    # ------------------------------------------------------------
+
+    @api.model
+    def _detect_loop_headers(self, msg_dict):
+        is_loop = super()._detect_loop_headers(msg_dict)
+        if is_loop and (delivery := self.env.context.get("catchall_delivery")):
+            delivery.loop = "header"
+        return is_loop
+
+    @api.model
+    def _detect_loop_sender(self, message, message_dict, routes):
+        delivery = self.env.context.get("catchall_delivery")
+        if delivery is None:
+            return super()._detect_loop_sender(message, message_dict, routes)
+        if delivery.is_accepted:
+            return False
+        delivery.rejection_code = "loop"
+        is_loop = super()._detect_loop_sender(message, message_dict, routes)
+        if is_loop:
+            delivery.loop = "threshold"
+        return is_loop
+
+    # ------------------------------------------------------------
+    # REJECTIONS
+    # ------------------------------------------------------------
+
+    @api.model
+    def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):
+        """Answer no machine, nobody twice a day, and only when the transaction is committed.
+
+        :return: as core, nothing
+        """
+        delivery = self.env.context.get("catchall_delivery")
+        arguments = (email_from, body_html, message)
+        if delivery is None:
+            return super()._routing_create_bounce_email(*arguments, **mail_values)
+        delivery.is_rejected = True
+        inbound = self.env["mail.catchall.inbound"]
+        # the topmost: two servers that both write one make core send to two recipients
+        address = tools.email_normalize(str(message.get("Return-Path", "")) or email_from)
+        delivery.silence = inbound._get_silence(delivery, address)
+        if delivery.silence:
+            _logger.info("%s is not told (%s)", email_from, delivery.silence)
+            return None
+        delivery.rejection = (address, delivery.rejection_code)
+        headers = {**AUTOMATIC_HEADERS, "X-Catchall-Loop": inbound._get_loop_mark()}
+        mail_values.update(email_to=address, headers=repr(headers))
+        gateway = self.with_context(catchall_queue_mail=True)
+        return super(MailThread, gateway)._routing_create_bounce_email(*arguments, **mail_values)
+
+    # ------------------------------------------------------------
+    # REPORTS
+    # ------------------------------------------------------------
+
+    @api.model
+    def _detect_is_bounce(self, message, message_dict):
+        """Tell a report about a mail that was sent from what only looks like one to core.
+
+        Automatic replies go to the Return-Path (RFC 3834, 4), which is the bounce address; core
+        would take them, and what people write there, for bounces.
+        """
+        delivery = self.env.context.get("catchall_delivery")
+        if delivery is None:
+            return super()._detect_is_bounce(message, message_dict)
+        delivery.report = read_report(message)
+        return delivery.report is not None
+
+    @api.model
+    def _message_parse_extract_bounce(self, email_message, message_dict):
+        """Find the message by what the report tells, where core finds none."""
+        values = super()._message_parse_extract_bounce(email_message, message_dict)
+        delivery = self.env.context.get("catchall_delivery")
+        if not delivery or not delivery.report:
+            return values
+        message = values["bounced_message"]
+        if not message:
+            message = self._find_reported_message(delivery.report.message_ids)
+        addresses = list(delivery.report.recipients)
+        if values["bounced_email"] and delivery.report.kind == "failed" and not addresses:
+            addresses = [values["bounced_email"]]
+        delivery.bounced = tuple(addresses)
+        values.update(
+            bounced_message=message,
+            bounced_msg_ids=list(delivery.report.message_ids) or values["bounced_msg_ids"],
+            bounced_email=addresses[0] if addresses else False,
+            bounced_partner=self._find_bounced_partner(delivery.report, message, addresses[:1]),
+        )
+        return values
+
+    @api.model
+    def _find_reported_message(self, message_ids):
+        messages = self.env["mail.message"].sudo()
+        if not message_ids:
+            return messages
+        return messages.search([("message_id", "in", list(message_ids))], order="id desc", limit=1)
+
+    @api.model
+    def _find_bounced_partner(self, report, message, addresses):
+        """Return the contacts whom a mail did not reach: of who was notified, if it is known.
+
+        Others only where the report has a field for the address: in free text it is a guess.
+        """
+        partners = self.env["res.partner"].sudo()
+        if not addresses:
+            return partners
+        notified = message.notification_ids.res_partner_id
+        found = notified.filtered(lambda partner: partner.email_normalized in addresses)
+        if found or not report.final_recipients:
+            return found
+        return partners.search([("email_normalized", "in", addresses)])
+
+    @api.model
+    def _routing_handle_bounce(self, email_message, message_dict):
+        """Mark all who were not reached: core does it for one, and takes a delay for a failure."""
+        delivery = self.env.context.get("catchall_delivery")
+        if not delivery or not delivery.report:
+            return super()._routing_handle_bounce(email_message, message_dict)
+        report, message = delivery.report, message_dict["bounced_message"]
+        if report.kind == "failed":
+            # an address in a text that names no mail of ours is a guess
+            is_known = report.final_recipients or report.message_ids
+            for address in delivery.bounced if is_known else ():
+                partner = self._find_bounced_partner(report, message, [address])
+                values = {**message_dict, "bounced_email": address, "bounced_partner": partner}
+                super()._routing_handle_bounce(email_message, values)
+                self._note_bounce_reason(message, partner, report.reason)
+        delivery.verdict = self._get_report_verdict(delivery, message)
+        return None
+
+    @api.model
+    def _note_bounce_reason(self, message, partner, reason):
+        """Say why in one line, where core gives the text of the whole report."""
+        if reason:
+            message.notification_ids.filtered(
+                lambda notification: (
+                    notification.res_partner_id in partner
+                    and notification.notification_status == "bounce"
+                )
+            ).failure_reason = reason
+
+    @api.model
+    def _get_report_verdict(self, delivery, message):
+        inbound = self.env["mail.catchall.inbound"]
+        return Verdict("bounce_report", "delivered", inbound._get_report_reason(delivery, message))

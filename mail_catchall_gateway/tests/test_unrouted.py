@@ -1,0 +1,146 @@
+from odoo.exceptions import ValidationError
+from odoo.tests import tagged
+
+from .common import CatchallCommon
+
+
+@tagged("post_install", "-at_install", "mail_catchall_gateway")
+class TestUnrouted(CatchallCommon):
+    """Mail to an address of ours that nobody has."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.team_alias = cls._create_team_alias()
+        cls.alias_domain = cls.mail_alias_domain
+        cls.typo = f"jon.doe@{cls.domain}"
+
+    # ------------------------------------------------------------
+    # REVIEW
+    # ------------------------------------------------------------
+
+    def test_it_waits_and_says_whom_it_may_have_meant(self):
+        for local_part, alias in [
+            ("jon.doe", self.john.alias_id),
+            ("johndoe", self.john.alias_id),
+            ("john.deo", self.john.alias_id),
+            ("jhon.deo", self.john.alias_id),
+            ("j.doe", self.john.alias_id),
+            ("tema", self.team_alias),
+            ("jon.doe+invoices", self.john.alias_id),
+            ("somebody.else", self.env["mail.alias"]),
+        ]:
+            with self.subTest(local_part=local_part):
+                inbound = self.receive(self.make_mail(f"{local_part}@{self.domain}"))
+                self.assertVerdict(inbound, "review", "unrouted")
+                self.assertEqual(inbound.suggested_alias_id, alias)
+                self.assertIn(local_part, inbound.reason)
+                self.assertFalse(self.emails)
+
+    def test_another_domains_alias_is_not_suggested(self):
+        inbound = self.receive(self.make_mail(f"jon.doe@{self.mail_alias_domain_c2.name}"))
+        self.assertVerdict(inbound, "review", "unrouted")
+        self.assertFalse(inbound.suggested_alias_id)
+        self.assertEqual(inbound.company_id, self.mail_alias_domain_c2.company_ids[:1])
+
+    def test_mail_of_who_left_is_handled_as_the_domain_says(self):
+        self.john.active = False
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        self.assertVerdict(inbound, "review", "unrouted")
+        self.alias_domain.unrouted_policy = "bounce"
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        self.assertVerdict(inbound, "bounced", "unrouted")
+
+    def test_a_copy_for_a_typing_error_is_not_lost(self):
+        """One mail to John and to nobody: the catch-all gets a copy for each."""
+        mail = self.make_mail(f"{self.john.alias_email}, {self.typo}")
+        inbound = self.receive(mail, [self.john.alias_email])
+        self.assertVerdict(inbound, "delivered", "user_alias")
+        inbound = self.receive(mail, [self.typo])
+        self.assertVerdict(inbound, "review", "unrouted")
+        self.assertEqual(inbound.suggested_alias_id, self.john.alias_id)
+        inbound = self.receive(mail, [self.typo])
+        self.assertVerdict(inbound, "ignored", "duplicate")
+        self.assertEqual(len(self.inbox(self.john)), 1)
+
+    # ------------------------------------------------------------
+    # BOUNCE
+    # ------------------------------------------------------------
+
+    def test_the_sender_is_told(self):
+        self.alias_domain.unrouted_policy = "bounce"
+        inbound = self.receive(self.make_mail(self.typo))
+        self.assertVerdict(inbound, "bounced", "unrouted")
+        (rejection,) = self.sent_to("mary@customer.example")
+        text = rejection.get_body().get_content()
+        self.assertIn(self.typo, text)
+        self.assertNotIn(self.john.alias_email, text, "a list of our people is nobody's business")
+        self.assertEqual(rejection["Auto-Submitted"], "auto-generated")
+        answer = self.make_mail(
+            self.team_alias.alias_full_name,
+            in_reply_to=rejection["Message-Id"],
+            references=rejection["References"],
+        )
+        self.assertVerdict(self.receive(answer), "ignored", "loop")
+
+    def test_who_cannot_be_told_is_not(self):
+        self.alias_domain.unrouted_policy = "bounce"
+        inbound = self.receive(self.make_mail(self.typo, return_path="<>"))
+        self.assertVerdict(inbound, "ignored", "unrouted")
+        self.assertFalse(self.emails)
+
+    # ------------------------------------------------------------
+    # FORWARD
+    # ------------------------------------------------------------
+
+    def test_it_is_delivered_to_the_alias_of_the_domain(self):
+        self.alias_domain.write(
+            {"unrouted_policy": "forward", "unrouted_alias_id": self.jane.alias_id.id}
+        )
+        inbound = self.receive(self.make_mail(f"whoever@{self.domain}"))
+        self.assertVerdict(inbound, "delivered", "user_alias")
+        self.assertEqual(inbound.conversation_id.user_ids, self.jane)
+        for text in (inbound.reason, inbound.mail_message_ids.body):
+            self.assertIn(f"whoever@{self.domain}", text)
+        (copy,) = self.sent_to(self.jane.email)
+        self.assertIn(f"whoever@{self.domain}", copy.get_body(("plain",)).get_content())
+
+    def test_an_answer_to_a_thread_is_not_forwarded(self):
+        self.alias_domain.write(
+            {"unrouted_policy": "forward", "unrouted_alias_id": self.jane.alias_id.id}
+        )
+        document = self._create_document()
+        sent = document.message_post(body="Hello", message_type="comment")
+        mail = self.make_mail(f"whoever@{self.domain}", in_reply_to=sent.message_id)
+        inbound = self.receive(mail)
+        self.assertVerdict(inbound, "delivered", "reply")
+        self.assertFalse(self.inbox(self.jane))
+
+    def test_the_alias_must_be_there_and_the_domains(self):
+        with self.assertRaises(ValidationError):
+            self.alias_domain.unrouted_policy = "forward"
+        other = self._create_team_alias("other", alias_domain_id=self.mail_alias_domain_c2.id)
+        with self.assertRaises(ValidationError):
+            self.alias_domain.write({"unrouted_policy": "forward", "unrouted_alias_id": other.id})
+
+    # ------------------------------------------------------------
+    # AUTOCORRECT
+    # ------------------------------------------------------------
+
+    def test_a_single_typing_error_is_corrected_and_the_message_says_so(self):
+        self.alias_domain.unrouted_autocorrect = True
+        inbound = self.receive(self.make_mail(self.typo, text="Two & <three>"))
+        self.assertVerdict(inbound, "delivered", "user_alias")
+        self.assertEqual(inbound.conversation_id.user_ids, self.john)
+        body = inbound.mail_message_ids.body
+        self.assertIn(self.typo, body)
+        self.assertIn("Two &amp; &lt;three&gt;", body)
+
+    def test_what_may_mean_two_or_is_far_away_is_not_corrected(self):
+        self.alias_domain.unrouted_autocorrect = True
+        self._create_user("Jan", "Doe", login="jan")
+        self._create_user("Kim", "Poe", login="kim", alias_name="k.poe")
+        for local_part in ("jon.doe", "jxhn.dxe", "j.doe", "j.poe", "xohn.doe"):
+            with self.subTest(local_part=local_part):
+                inbound = self.receive(self.make_mail(f"{local_part}@{self.domain}"))
+                self.assertVerdict(inbound, "review", "unrouted")

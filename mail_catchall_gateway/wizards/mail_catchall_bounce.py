@@ -1,0 +1,33 @@
+from odoo import _, api, fields, models
+
+
+class MailCatchallBounce(models.TransientModel):
+    """Asks what the senders are told of mail that nobody gets."""
+
+    _name = "mail.catchall.bounce"
+    _description = "Send Inbound Emails Back"
+
+    inbound_ids = fields.Many2many("mail.catchall.inbound", string="Emails", required=True)
+    body = fields.Html(
+        "Message", compute="_compute_body", store=True, readonly=False, required=True
+    )
+
+    @api.depends("inbound_ids")
+    def _compute_body(self):
+        for wizard in self:
+            inbounds = wizard.inbound_ids._origin
+            inbounds.check_access_rule("read")
+            addresses = {a for inbound in inbounds.sudo() for a in inbound._get_unknown()}
+            wizard.body = self.env["ir.qweb"]._render(
+                "mail_catchall_gateway.bounce_unrouted",
+                {"addresses": sorted(addresses), "company": self.env.company},
+            )
+
+    def action_apply(self):
+        """Send the message to the senders.
+
+        :raise UserError: if one of them cannot be told
+        """
+        self.ensure_one()
+        self.inbound_ids._review(_("Sent back"), lambda mail: mail._send_back(self.body))
+        return {"type": "ir.actions.act_window_close"}

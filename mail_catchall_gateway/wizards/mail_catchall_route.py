@@ -1,0 +1,138 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+
+class MailCatchallRoute(models.TransientModel):
+    """Asks to whom, or to which document, mail goes that the gateway did not deliver."""
+
+    _name = "mail.catchall.route"
+    _description = "Deliver Inbound Emails"
+
+    inbound_ids = fields.Many2many("mail.catchall.inbound", string="Emails", required=True)
+    target = fields.Selection(
+        [("user", "A user"), ("alias", "A team's alias"), ("document", "A document")],
+        "Deliver To",
+        default="user",
+        required=True,
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        compute="_compute_suggestion",
+        store=True,
+        readonly=False,
+        domain="[('share', '=', False), ('alias_id', '!=', False)]",
+    )
+    alias_id = fields.Many2one(
+        "mail.alias",
+        compute="_compute_suggestion",
+        store=True,
+        readonly=False,
+        domain="[('is_user_alias', '=', False), ('alias_name', '!=', False), "
+        "('alias_domain_id', '!=', False)]",
+    )
+    document = fields.Reference(selection="_selection_document")
+    is_always = fields.Boolean("Always")
+    always_help = fields.Char(compute="_compute_always_help")
+
+    @api.model
+    def _selection_document(self):
+        return self.env["mail.catchall.attach"]._selection_document()
+
+    @api.depends("inbound_ids")
+    def _compute_suggestion(self):
+        for wizard in self:
+            alias = wizard.inbound_ids._origin.sudo().suggested_alias_id[:1]
+            wizard.user_id = alias.alias_user_id
+            wizard.alias_id = alias if not alias.is_user_alias else False
+
+    @api.depends("inbound_ids", "target", "user_id", "alias_id")
+    def _compute_always_help(self):
+        for wizard in self:
+            changes = wizard._get_changes() if wizard._get_alias() else []
+            wizard.always_help = " ".join(text for text, _model, _values in changes)
+
+    # ------------------------------------------------------------
+    # ALWAYS
+    # ------------------------------------------------------------
+
+    def _get_alias(self):
+        """Return the alias that was chosen, or none."""
+        self.ensure_one()
+        if self.target == "user":
+            return self.user_id.sudo().alias_id
+        return self.alias_id.sudo() if self.target == "alias" else self.env["mail.alias"]
+
+    def _get_changes(self):
+        """Return what has to change so that such mail arrives by itself.
+
+        An unknown address of ours becomes a further one of the user or the team; of another
+        domain, the whole domain counts as that of the alias.
+
+        :return list: (sentence, record to write to or model to create in, values)
+        """
+        alias, changes = self._get_alias(), []
+        recipients = self.env["mail.alias"]._resolve_recipients(self._get_addresses())
+        foreign, domain = [], alias.alias_domain_id
+        for recipient in recipients.values():
+            local_part, _at, name = recipient.address.rpartition("@")
+            own = self.env["mail.alias.domain"]._find_by_address(recipient.address)
+            if recipient.kind == "unknown" and own == domain:
+                text = _(
+                    "%(address)s becomes a further address of %(alias)s.",
+                    address=f"{local_part}@{domain.name}",
+                    alias=alias.display_name,
+                )
+                values = alias._prepare_further_values(local_part)
+                changes.append((text, self.env["mail.alias"].sudo(), values))
+            elif recipient.kind == "foreign" and name not in foreign:
+                foreign.append(name)
+        if foreign:
+            accepted = ", ".join([*domain._split_accepted(), *foreign])
+            text = _(
+                "%(names)s counts as %(domain)s.", names=", ".join(foreign), domain=domain.name
+            )
+            changes.append((text, domain, {"accepted_domain_names": accepted}))
+        return changes
+
+    def _get_addresses(self):
+        """Return for whom the mails were delivered, else to whom they are written."""
+        inbounds = self.inbound_ids._origin.sudo()
+        return [address for inbound in inbounds for address in inbound._get_written_to()]
+
+    # ------------------------------------------------------------
+    # ACTIONS
+    # ------------------------------------------------------------
+
+    def action_apply(self):
+        """Deliver the mails.
+
+        :raise UserError: if it is not said where, or one of them was delivered meanwhile
+        """
+        self.ensure_one()
+        alias, document = self._get_alias(), self.document
+        if self.target == "document":
+            if not document:
+                raise UserError(_("Choose a document first."))
+            document.check_access_rights("write")
+            document.check_access_rule("write")
+            self.inbound_ids._review(
+                _("Attached"), lambda mail: mail._attach_to(document.sudo()), document.display_name
+            )
+            return {"type": "ir.actions.act_window_close"}
+        if not alias:
+            raise UserError(_("Choose who gets the mail first."))
+        self.inbound_ids._check_reviewable()
+        if self.is_always:
+            self._apply_changes()
+        self.inbound_ids._review(
+            _("Delivered"), lambda mail: mail._route_to(alias), alias.display_name
+        )
+        return {"type": "ir.actions.act_window_close"}
+
+    def _apply_changes(self):
+        """Make such mail arrive by itself: a manager of the gateway decides about its addresses."""
+        for _text, records, values in self._get_changes():
+            if records:
+                records.sudo().write(values)
+            else:
+                records.create(values)
