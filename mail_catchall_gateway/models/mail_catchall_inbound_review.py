@@ -111,9 +111,10 @@ class MailCatchallInbound(models.Model):
         return True
 
     def _get_senders(self):
+        """Return the addresses of the senders: not what a decoded name may look like."""
         self._check_reviewable()
-        senders = {self._get_sender([("From", inbound.email_from or "")]) for inbound in self}
-        return sorted(filter(None, senders))
+        sources = (inbound._get_source() for inbound in self.sudo())
+        return sorted(filter(None, {self._get_sender(header_fields(raw)) for raw in sources}))
 
     def _open_wizard(self, name, model):
         return {

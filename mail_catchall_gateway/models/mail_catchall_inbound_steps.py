@@ -1,12 +1,10 @@
-from email.utils import getaddresses
-
 from odoo import _, api, models
 
 from ..tools import source
 from ..tools.addresses import normalize_address
 from ..tools.automatic import classify, spam_mark
 from ..tools.delivery import Delivery
-from ..tools.recipients import envelope_recipients, header_recipients
+from ..tools.recipients import address_fields, envelope_recipients, header_recipients
 from ..tools.sender_authentication import authenticate
 from ..tools.verdict import Verdict
 
@@ -127,9 +125,7 @@ class MailCatchallInbound(models.Model):
 
     @api.model
     def _get_sender(self, header):
-        values = [value for name, value in header if name.lower() == "from"]
-        found = [address for _name, address in getaddresses(values) if "@" in address]
-        return normalize_address(found[0]) if found else ""
+        return next(iter(address_fields(header, ("from",))), "")
 
     @api.model
     def _find_parent(self, delivery):

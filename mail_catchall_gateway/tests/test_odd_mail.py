@@ -98,6 +98,7 @@ class TestOddMail(CatchallCommon):
             ("empty", "From: ", ""),
             ("two", "From: Mary <mary@x.example>\r\nFrom: Bob <bob@x.example>", "mary@x.example"),
             ("no address", "From: Mary", "Mary"),
+            ("comments in comments", "From: " + "(" * 100_000 + " <m@x.example>", ""),
             ("a reversed name", "From: =?utf-8?q?=E2=80=AEyraM?= <m@x.example>", "m@x.example"),
         ]:
             with self.subTest(name):

@@ -77,6 +77,24 @@ class TestSenderChecks(CatchallCommon):
         inbound = self.receive_from(self.john.email, "dmarc=fail header.from=home.example")
         self.assertVerdict(inbound, "delivered", "user_alias")
 
+    def test_a_name_that_decodes_to_an_address_is_a_name(self):
+        """Core decodes the whole field first, and then looks for addresses."""
+        name = self.john.email.replace("@", "=40")
+        forged = f"=?utf-8?q?{name}=2C?= <evil@evil.example>".encode()
+        mail = self.make_mail(self.jane.alias_email, sender="SENDER <x@x.example>").as_bytes()
+        mail = mail.replace(b"SENDER <x@x.example>", forged)
+        mail = (
+            b"Authentication-Results: mx.acme.example; spf=pass smtp.mailfrom=evil.example\r\n"
+            + mail
+        )
+        inbound = self.receive(mail, server=self.mailbox)
+        self.assertVerdict(inbound, "delivered", "user_alias")
+        self.assertFalse(inbound.mail_message_ids.author_id)
+        self.assertIn("evil@evil.example", inbound.mail_message_ids.email_from)
+        self.env["mail.catchall.inbound"].browse(inbound.id).state = "review"
+        inbound.action_block_sender()
+        self.assertEqual(self.env["mail.catchall.blocked"].search([]).email, "evil@evil.example")
+
     # ------------------------------------------------------------
     # SPAM
     # ------------------------------------------------------------

@@ -174,9 +174,19 @@ def header_recipients(fields):
     :param list fields: (name, value) pairs of the header
     :return tuple: normalized addresses, without duplicates, in the order found
     """
+    return address_fields(fields, ADDRESS_HEADERS)
+
+
+def address_fields(fields, names):
+    """Return the addresses in some fields of a header.
+
+    :param list fields: (name, value) pairs of the header
+    :param names: names of fields that hold addresses (RFC 5322, 3.6.2 and 3.6.3), in lower case
+    :return tuple: normalized addresses, without duplicates, in the order found
+    """
     found = {}
     for name, value in fields:
-        if name.lower() in ADDRESS_HEADERS:
+        if name.lower() in names:
             for mailbox in parse_mailboxes(str(value)):
                 for address in mailbox.addresses or mailbox.bare_addresses():
                     found[normalize_address(address)] = True

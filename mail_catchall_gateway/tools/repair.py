@@ -51,11 +51,12 @@ MAX_RECIPIENTS = 1000
 MAX_TEXT_COST = 10**9
 
 _CHUNK = 65536
-_ADDRESS_FIELDS = {"from", "to", "cc", "bcc", "sender", "reply-to", "delivered-to", "return-path"}
+_ADDRESS_FIELDS = {"from", "to", "cc", "bcc", "sender", "reply-to"}
 _ADDRESS_FIELDS |= {"resent-from", "resent-to", "resent-cc", "resent-bcc", "resent-sender"}
 _DATE_FIELDS = {"date", "resent-date", "orig-date"}
 _ID_FIELDS = {"message-id", "in-reply-to", "references", "resent-message-id"}
 _PARSED_FIELDS = {*_ADDRESS_FIELDS, *_DATE_FIELDS, "message-id", "mime-version"}
+_ADDRESS_FIELDS |= {"delivered-to", "return-path"}
 _TYPES = {"text", "image", "audio", "video", "application", "multipart", "message"}
 # besides what PostgreSQL and lxml refuse, what makes a name look like another one: the
 # embeddings, overrides and isolates of scripts that run from right to left
@@ -67,7 +68,7 @@ _WORD = re.compile(r"=\?([^?\s]+)\?([bq])\?([^?\s]*)\?=", re.IGNORECASE)
 _WORDS = re.compile(r"(?:=\?[^?\s]+\?[bq]\?[^?\s]*\?=\s*)+", re.IGNORECASE)
 _TYPE = re.compile(r"\s*([\w.+-]+)\s*/\s*([\w.+-]+)", re.ASCII)
 _SOUND_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+\s*(?:;|$)", re.ASCII)
-_LONG_NAME = re.compile(r';[^;="]{40}')  # python/cpython: folding it never ends
+_LONG_NAME = re.compile(r';[^;="]{40}')  # from 62 on, folding never ends: python/cpython#138223
 _PARAMETER = re.compile(r';\s*([\w*-]{1,40})\s*=\s*("[^"\\]*(?:\\.[^"\\]*)*"|[^;]*)', re.ASCII)
 _ENCODING = re.compile(r"quoted-printable|base64|(?:x-)?uue(?:ncode)?|7bit|8bit|binary", re.I)
 _BOUNDARY = re.compile(r"^--([\w'()+,./:=?-]{1,70})[ \t]*\r?$", re.MULTILINE | re.ASCII)
@@ -363,11 +364,15 @@ class _Mail:
         maintype = part.get_content_maintype()
         if _encoding(part) == "base64":
             self._complete_base64(part)
+        elif "uu" in _encoding(part):
+            self._check_uuencode(part)
         if maintype == "text":
             self._repair_text(part)
         elif maintype not in _TYPES or maintype in ("multipart", "message"):
             name = "attached.eml" if maintype == "message" else part.get_filename()
             self._set_aside(part, name or "attachment")
+        elif part.get_param("charset") and not (part.get_payload(decode=True) or b"").isascii():
+            part.del_param("charset")  # it is no text, but is encoded as one when it is copied
 
     def _complete_base64(self, part):
         """Drop the last digit where it was cut from its octet: ``email`` would decode nothing."""
@@ -376,6 +381,13 @@ class _Mail:
         if count % 4 == 1:
             part.set_payload(digits.rstrip("=\r\n\t ")[:-1])
             self._note("base64: incomplete")
+
+    def _check_uuencode(self, part):
+        try:
+            part.get_payload(decode=True)
+        except ValueError:
+            _set_field(part, "Content-Transfer-Encoding", "8bit")
+            self._note("uuencode: not decoded")
 
     # texts
 
@@ -386,7 +398,7 @@ class _Mail:
         # without one, core takes UTF-8 in a part of a multipart, and ASCII in a whole mail
         implied = "utf-8" if part.depth else "ascii"
         text = _decode_strictly(octets, implied if charset is None else str(charset))
-        if text is None or "\0" in text:
+        if text is None or "\0" in text or _is_raw_utf16(part, charset):
             if _is_attachment(part):
                 self._set_aside(part, part.get_filename() or "attachment")
                 return
@@ -448,7 +460,7 @@ def _is_long(value):
 
 def _is_sound(key, value):
     """Tell whether ``email`` reads a header field well, and in no time."""
-    if _is_long(value) or _OCTETS.search(value):
+    if _is_long(value) or _OCTETS.search(value) or len(key) > 70:
         return False
     return not (key in _PARSED_FIELDS or "=?" in value) or _is_readable(key, value)
 
@@ -688,6 +700,14 @@ def _is_attachment(part):
     """Tell whether core takes a part for an attachment, whatever is in it."""
     disposition = str(part.get("Content-Disposition", ""))
     return bool(part.get_filename() or disposition.strip().startswith("attachment"))
+
+
+def _is_raw_utf16(part, charset):
+    """Tell whether a text has octets in its lines that no line may have (RFC 2045, 2.8)."""
+    is_encoded = _encoding(part) in ("base64", "quoted-printable")
+    return not is_encoded and str(charset).lower().startswith(
+        ("utf-16", "utf-32", "utf16", "utf_16")
+    )
 
 
 def _set_field(part, name, value):
