@@ -2,8 +2,13 @@ from . import base
 from . import fetchmail_server
 from . import ir_attachment
 from . import ir_mail_server
+from . import ir_mail_server_from
+from . import ir_mail_server_form
+from . import ir_mail_server_refusal
 from . import mail_alias
 from . import mail_alias_domain
+from . import mail_alias_domain_from
+from . import mail_alias_domain_signed
 from . import mail_alias_gateway
 from . import mail_catchall_blocked
 from . import mail_catchall_conversation
@@ -16,10 +21,12 @@ from . import mail_catchall_inbound_queue
 from . import mail_catchall_inbound_review
 from . import mail_catchall_inbound_steps
 from . import mail_mail
+from . import mail_mail_signed
 from . import mail_message
 from . import mail_thread
 from . import mail_thread_bounce
 from . import mail_thread_posting
+from . import mail_thread_signed
 from . import res_config_settings
 from . import res_partner
 from . import res_users

@@ -81,6 +81,8 @@ class MailAlias(models.Model):
     def _resolve(self, address, candidates, local_part, aliases):
         """Return what one address stands for, among the aliases found for all."""
         domains = self.env["mail.alias.domain"]
+        if signed := domains._parse_signed(address):
+            return Recipient(address, "service", address, signed=signed)
         service = domains._get_service_addresses()
         for name, detail in [(address, ""), *candidates]:
             if name in service:

@@ -90,8 +90,7 @@ class Addressed:
     def _is_answer_to_all(self, message_dict):
         """Tell whether the mail is written to the gateway itself, which the Reply-To may name."""
         recipients = tools.email_normalize_all(message_dict["recipients"])
-        service = self.env["mail.alias.domain"]._get_service_addresses()
-        return not service.isdisjoint(recipients)
+        return any(map(self.env["mail.alias.domain"]._is_service_address, recipients))
 
     def open_conversations(self, message_dict, users, blind=False):
         """Return the routes to conversations of these users: known ones, else new ones.

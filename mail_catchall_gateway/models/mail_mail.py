@@ -22,7 +22,7 @@ class MailMail(models.Model):
         for values in emails:
             addresses = values["email_to_normalized"] if values["partner_id"] else []
             if any(
-                address in domains._get_service_addresses()
+                domains._is_service_address(address)
                 or (domains._is_gateway_address(address) and users._find_by_alias(address))
                 for address in addresses
             ):

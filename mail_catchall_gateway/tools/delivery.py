@@ -5,6 +5,7 @@ import dataclasses
 from .addresses import normalize_address
 from .automatic import AutomaticMail
 from .repair import Repaired
+from .signed_address import SignedAddress, looks_signed
 from .verdict import Verdict
 
 
@@ -19,6 +20,7 @@ class Recipient:
         target (str): the address that core knows it by; empty where nobody has it
         detail (str): what follows the separator of a subaddress (RFC 5233)
         alias_ids (tuple): ids of the aliases
+        signed (SignedAddress): what an address that was made for one mail stands for, else None
     """
 
     address: str
@@ -26,6 +28,7 @@ class Recipient:
     target: str = ""
     detail: str = ""
     alias_ids: tuple = ()
+    signed: SignedAddress | None = None
 
 
 @dataclasses.dataclass
@@ -149,6 +152,19 @@ class Delivery:
     def get_all(self, *kinds):
         """Return the recipients of these kinds, see :class:`Recipient`."""
         return [recipient for recipient in self.resolved.values() if recipient.kind in kinds]
+
+    def get_signed(self, kind=None):
+        """Return what the first signed address that the mail was sent to stands for, or None.
+
+        :param str kind: ``reply`` or ``bounce``, if only one of them will do
+        """
+        found = (recipient.signed for recipient in self.resolved.values() if recipient.signed)
+        return next((signed for signed in found if kind in (None, signed.kind)), None)
+
+    def is_tampered(self):
+        """Tell whether it was sent to a signed address that is not ours, and to nobody else."""
+        unknown = self.get_all("unknown") if not self.get_all("alias", "service") else ()
+        return any(looks_signed(recipient.address) for recipient in unknown)
 
     def get_targets(self, alias_ids):
         """Return the addresses, as core knows them, of the recipients who are these aliases."""

@@ -1,0 +1,69 @@
+from odoo import api, models, tools
+
+from ..tools.addresses import normalize_domain
+from ..tools.signed_address import build_local_part, parse_local_part
+
+
+class MailAliasDomain(models.Model):
+    """Addresses made for one mail each, see ``tools/signed_address.py``.
+
+    They are understood for ever, also after ``signed_reply_to`` is switched off.
+    """
+
+    _inherit = "mail.alias.domain"
+
+    @api.model
+    @tools.ormcache()
+    def _get_signing_domains(self):
+        """Return the names of the alias domains whose mail carries signed addresses."""
+        domains = self.sudo().search([("signed_reply_to", "=", True)])
+        return frozenset(normalize_domain(domain.name) for domain in domains)
+
+    @api.model
+    def _get_signing_key(self):
+        scope = "mail_catchall_gateway-signed-address"
+        return tools.hmac(self.env(su=True), scope, "1").encode()
+
+    @api.model
+    def _sign_address(self, email, signed, key):
+        """Return a signed address in place of one of our addresses.
+
+        :param str email: with or without a name
+        :param SignedAddress signed: what it stands for
+        :param bytes key: see ``_get_signing_key``
+        :return str: with the same name; ``email`` where it is not to be signed
+        """
+        found = tools.email_split_tuples(email or "")
+        if len(found) != 1:
+            return email
+        name, address = found[0]
+        domain = self._get_domain_map().get(normalize_domain(address.rpartition("@")[2]), ("",))[0]
+        if normalize_domain(domain) not in self._get_signing_domains():
+            return email
+        if not self._is_gateway_address(tools.email_normalize(address)):
+            return email
+        return tools.formataddr((name, f"{build_local_part(key, signed)}@{domain}"))
+
+    @api.model
+    def _parse_signed(self, address):
+        """Return what a signed address stands for, None if it is not one of ours.
+
+        :param str address: normalized
+        :return SignedAddress:
+        """
+        local_part, _at, name = address.rpartition("@")
+        if not local_part.startswith(("reply.", "bounce.")) or name not in self._get_domain_map():
+            return None
+        return parse_local_part(self._get_signing_key(), local_part)
+
+    @api.model
+    def _is_service_address(self, address):
+        """Tell whether an address is the gateway's itself, and so nobody's.
+
+        :param str address: normalized
+        """
+        return address in self._get_service_addresses() or bool(self._parse_signed(address))
+
+    @api.model
+    def _is_gateway_address(self, email):
+        return bool(email and self._parse_signed(email)) or super()._is_gateway_address(email)

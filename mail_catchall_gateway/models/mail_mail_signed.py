@@ -1,0 +1,84 @@
+from odoo import models, tools
+
+from ..tools.signed_address import BOUNCE, REPLY, SignedAddress
+
+#: What a machine says of its mails (RFC 3834, 5).
+AUTO_SUBMITTED = "auto-generated"
+#: Types of messages that no person writes, but for what is put into their text.
+MACHINE_TYPES = ("notification", "auto_comment", "user_notification")
+
+
+class MailMail(models.Model):
+    """What is written on a mail for those who answer it: people, and mail servers."""
+
+    _inherit = "mail.mail"
+
+    def _prepare_outgoing_list(self, recipients_follower_status=None):
+        emails = super()._prepare_outgoing_list(recipients_follower_status)
+        automatic = self._get_automatic_headers() if emails else {}
+        signs = bool(self.env["mail.alias.domain"]._get_signing_domains())
+        for values in emails:
+            # core gives all of them the same dict
+            values["headers"] = {**automatic, **values["headers"]}
+            if signs:
+                self._sign(values)
+        return emails
+
+    # ------------------------------------------------------------
+    # SIGNED ADDRESSES
+    # ------------------------------------------------------------
+
+    def _sign(self, values):
+        """Sign Reply-To and Return-Path of one mail, for one recipient.
+
+        :param dict values: see ``_prepare_outgoing_list``
+        """
+        domains = self.env["mail.alias.domain"]
+        key = domains._get_signing_key()
+        partner = values["partner_id"]
+        ids = {"message_id": self.mail_message_id.id, "partner_id": partner.id if partner else 0}
+        if self._is_answered_on_thread():
+            ids.update(model_id=self.env["ir.model"]._get_id(self.model), res_id=self.res_id)
+            signed = SignedAddress(REPLY, **ids)
+            values["reply_to"] = domains._sign_address(values["reply_to"], signed, key)
+        headers = values["headers"]
+        signed = SignedAddress(BOUNCE, **ids)
+        headers["Return-Path"] = domains._sign_address(headers.get("Return-Path"), signed, key)
+
+    def _is_answered_on_thread(self):
+        """Tell whether answers belong to the document that the mail is about."""
+        if self.reply_to_force_new or not self.res_id or self.model not in self.env:
+            return False
+        return hasattr(self.env[self.model], "message_update")
+
+    # ------------------------------------------------------------
+    # AUTOMATIC MAIL
+    # ------------------------------------------------------------
+
+    def _get_automatic_headers(self):
+        """Return the header fields that tell that no person wrote this (RFC 3834, 5.1)."""
+        if not self._is_automatic():
+            return {}
+        headers = {"Auto-Submitted": AUTO_SUBMITTED}
+        if not self._is_sent_to_ourselves():
+            mark = self.env["mail.catchall.inbound"]._get_loop_mark()
+            headers["X-Catchall-Loop"] = mark
+        return headers
+
+    def _is_automatic(self):
+        """Tell whether a machine wrote this, as far as is sure.
+
+        What is sent for a person, by a template or a mailing, is told by nothing.
+        """
+        if self.mail_message_id.message_type in MACHINE_TYPES:
+            return True
+        odoobot = self.env.ref("base.partner_root").sudo()
+        # a contact form is sent by OdooBot too, in the name of who filled it in
+        is_own = tools.email_normalize(self.email_from) == odoobot.email_normalized
+        return is_own and self.author_id == odoobot
+
+    def _is_sent_to_ourselves(self):
+        """Tell whether the mail is meant to come back, like that of a contact form."""
+        addresses = tools.email_normalize_all(f"{self.email_to or ''},{self.email_cc or ''}")
+        addresses += self.recipient_ids.mapped("email_normalized")
+        return any(map(self.env["mail.alias.domain"]._is_gateway_address, filter(None, addresses)))
