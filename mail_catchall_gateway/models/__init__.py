@@ -27,6 +27,7 @@ from . import mail_thread
 from . import mail_thread_bounce
 from . import mail_thread_posting
 from . import mail_thread_signed
+from . import mail_thread_stranger
 from . import res_config_settings
 from . import res_partner
 from . import res_users

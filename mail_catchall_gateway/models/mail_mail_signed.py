@@ -68,14 +68,14 @@ class MailMail(models.Model):
     def _is_automatic(self):
         """Tell whether a machine wrote this, as far as is sure.
 
-        What is sent for a person, by a template or a mailing, is told by nothing.
+        What is sent by a template or a mailing is told by nothing: a person may have pressed the
+        button, and a contact form is sent by OdooBot too.
         """
-        if self.mail_message_id.message_type in MACHINE_TYPES:
-            return True
-        odoobot = self.env.ref("base.partner_root").sudo()
-        # a contact form is sent by OdooBot too, in the name of who filled it in
-        is_own = tools.email_normalize(self.email_from) == odoobot.email_normalized
-        return is_own and self.author_id == odoobot
+        message = self.mail_message_id
+        is_bot = message.author_id == self.env.ref("base.partner_root").sudo()
+        return message.message_type in MACHINE_TYPES or (
+            is_bot and message.message_type == "comment"
+        )
 
     def _is_sent_to_ourselves(self):
         """Tell whether the mail is meant to come back, like that of a contact form."""

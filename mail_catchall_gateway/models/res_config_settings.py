@@ -33,6 +33,13 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="mail.gateway.loop.minutes",
         default=120,
     )
+    catchall_reply_days = fields.Integer(
+        "Days in which anybody may answer",
+        config_parameter="mail_catchall_gateway.reply_days",
+        help="An answer to an older message opens its thread only to those who had part in it, or "
+        "to whom the message was sent with a signed address. From anybody else it is a new mail. "
+        "0 is without limit.",
+    )
     catchall_domain_allowed = fields.Char(
         "Other domains whose local parts count",
         help="For aliases that are found by what stands before the @ alone: domains, separated "

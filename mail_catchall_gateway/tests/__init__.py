@@ -26,5 +26,6 @@ from . import test_signed_address
 from . import test_signed_mail
 from . import test_similar_addresses
 from . import test_source
+from . import test_stranger
 from . import test_subaddress
 from . import test_unrouted

@@ -272,6 +272,9 @@ class TestSignedMail(CatchallCommon):
         self.assertEqual(left.mail["Auto-Submitted"], "auto-generated")
         mark = self.env["mail.catchall.inbound"]._get_loop_mark()
         self.assertEqual(left.mail["X-Catchall-Loop"], mark)
+        bot = self.document.with_user(self.env.ref("base.user_root"))
+        bot.message_post(body="Hi", message_type="comment", partner_ids=self.document.ids)
+        self.assertEqual(self.leave().mail["Auto-Submitted"], "auto-generated")
         # a template says nothing of who presses the button
         self.env["mail.mail"].create(
             {"email_to": self.contact, "email_from": self.john.email_formatted}

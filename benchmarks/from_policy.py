@@ -1,0 +1,126 @@
+"""What it costs that mail leaves under a From policy, with signed addresses: beside stock Odoo.
+
+    createdb stock; createdb addon
+    odoo-bin -c odoo.conf -d stock -i mail --without-demo=all --stop-after-init
+    odoo-bin -c odoo.conf -d addon -i mail_catchall_gateway --without-demo=all --stop-after-init
+    .state/venv/bin/python benchmarks/from_policy.py odoo.conf stock addon
+
+The last one makes 500 mails and sends them to an SMTP server that forgets them, in a process of its
+own, by turns in all the ways that are compared, and rolls everything back. ``stock twice`` is stock
+Odoo once more: what differs there is noise. Figures are medians of the rounds; the ratio is that of
+each round to stock Odoo in the same round, and its median. Nothing else should run meanwhile.
+
+It needs databases of its own: it makes users and outgoing servers in them.
+"""
+
+import contextlib
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+import odoo
+
+MAILS, ROUNDS = 500, 7
+DOMAIN = "acme.example"
+BODY = "<p>Dear Mary,</p>" + "<p>the bicycles that you ordered will be ready on Friday.</p>" * 20
+
+#: name: (database, values of the alias domain)
+WAYS = {
+    "stock": (0, {}),
+    "stock twice": (0, {}),
+    "native": (1, {"from_policy": "native"}),
+    "dynamic": (1, {"from_policy": "dynamic"}),
+    "forced": (1, {"from_policy": "forced"}),
+    "forced, signed": (1, {"from_policy": "forced", "signed_reply_to": True}),
+}
+
+
+@contextlib.contextmanager
+def sink():
+    """Run an SMTP server that forgets what it takes, and yield its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "aiosmtpd", "-n", "-c", "aiosmtpd.handlers.Sink"]
+    process = subprocess.Popen([*command, "-l", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+    try:
+        for _attempt in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def prepare(env, port, values):
+    """Set up one domain, one server, and John, and return the values of a mail."""
+    domain = env["mail.alias.domain"].create({"name": DOMAIN, **values})
+    env.company.alias_domain_id = domain
+    env["ir.mail_server"].search([]).active = False
+    server = {"name": "Sink", "smtp_host": "127.0.0.1", "smtp_port": port, "from_filter": DOMAIN}
+    env["ir.mail_server"].create(server)
+    john = {"name": "John Doe", "login": "john.bench", "email": f"john@{DOMAIN}"}
+    if "alias_name" in env["res.users"]._fields:
+        john.update(email="john@home.example", alias_name="john")
+    user = env["res.users"].with_context(no_reset_password=True).create(john)
+    mary = env["res.partner"].create({"name": "Mary", "email": "mary@customer.example"})
+    return {
+        "email_from": user.email_formatted,
+        "author_id": user.partner_id.id,
+        "recipient_ids": [(4, mary.id)],
+        "model": "res.partner",
+        "res_id": mary.id,
+        "subject": "Your order",
+        "body_html": BODY,
+    }
+
+
+def measure(registry, port, values):
+    """Return how many seconds it took to make the mails, and to send them."""
+    with contextlib.closing(registry.cursor()) as cr:
+        env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
+        mail = prepare(env, port, values)
+        for count in (20, MAILS):  # warm caches first
+            start = time.perf_counter()
+            mails = env["mail.mail"].create([mail] * count)
+            env.flush_all()
+            made = time.perf_counter()
+            mails.send()
+            env.flush_all()
+            sent = time.perf_counter()
+        assert set(mails.mapped("state")) == {"sent"}, mails.mapped("failure_reason")
+        cr.rollback()
+    registry.clear_all_caches()  # of what was rolled back
+    return made - start, sent - made
+
+
+def main(config, *databases):
+    odoo.tools.config.parse_config(["-c", config, "--log-level=error"])
+    registries = [odoo.registry(name) for name in databases]
+    times = {way: [] for way in WAYS}
+    with sink() as port:
+        for number in range(ROUNDS):
+            ways = list(WAYS.items())
+            first = number % len(ways)
+            for way, (database, values) in ways[first:] + ways[:first]:
+                times[way].append(measure(registries[database], port, values))
+    print(f"{MAILS} mails, {ROUNDS} rounds      make s   send s   to stock: make    send     both")
+    for way, rounds in times.items():
+        made, sent = (statistics.median(column) for column in zip(*rounds, strict=True))
+        ratios = [
+            statistics.median(
+                part(round_) / part(stock)
+                for round_, stock in zip(rounds, times["stock"], strict=True)
+            )
+            for part in (lambda r: r[0], lambda r: r[1], sum)
+        ]
+        print(f"{way:24} {made:8.3f} {sent:8.3f}          " + " ".join(f"{r:8.3f}" for r in ratios))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
