@@ -138,7 +138,7 @@ class MailThread(models.AbstractModel):
         report, message = delivery.report, message_dict["bounced_message"]
         if report.kind == "failed":
             # an address in a text that names no mail of ours is a guess
-            is_known = report.final_recipients or report.message_ids
+            is_known = message or report.final_recipients or report.message_ids
             for address in delivery.bounced if is_known else ():
                 partner = self._find_bounced_partner(report, message, [address])
                 values = {**message_dict, "bounced_email": address, "bounced_partner": partner}

@@ -91,7 +91,7 @@ class MailThread(models.AbstractModel):
         if message:
             ids = [message.message_id, *(values["bounced_msg_ids"] or [])]
             values.update(bounced_message=message, bounced_msg_ids=list(dict.fromkeys(ids)))
-        partner = self._find_bounced_partner(message, delivery.bounced[:1])
+        partner = self._find_bounced_partner(delivery.report, message, delivery.bounced[:1])
         if signed.partner_id and partner.email:
             delivery.bounced = (tools.email_normalize(partner.email) or partner.email,)
         bounced_email = delivery.bounced[0] if delivery.bounced else values["bounced_email"]
@@ -99,10 +99,10 @@ class MailThread(models.AbstractModel):
         return values
 
     @api.model
-    def _find_bounced_partner(self, message, addresses):
+    def _find_bounced_partner(self, report, message, addresses):
         """Return the contact that the mail was made for, whatever the report calls him."""
         signed = self._get_signed_bounce()
         partner = (
             self.env["res.partner"].sudo().browse(signed.partner_id if signed else []).exists()
         )
-        return partner or super()._find_bounced_partner(message, addresses)
+        return partner or super()._find_bounced_partner(report, message, addresses)
