@@ -5,6 +5,9 @@ domain below ``.test`` is local: mail to ``@acme.test`` and ``@plain.test`` goes
 mailbox of that domain, mail to any other address to a mailbox of its own, and nothing can leave
 the machine. The password of every mailbox is :data:`MAIL_PASSWORD`.
 
+Mail to ``@pipe.test`` is handed to the addon's ``catchall_pipe.py``, set up by the file
+``catchall_pipe.conf`` in the state folder; as long as that is not there, Postfix keeps the mail.
+
 Run by hand, ``stack.py --state DIR`` starts the servers and prints their ports until Ctrl-C.
 """
 
@@ -25,6 +28,8 @@ from pathlib import Path
 MAIL_PASSWORD = "secret"
 CATCHALL_DOMAINS = ("acme.test", "plain.test")
 DB_USER = "odoo"
+ADDON = Path(__file__).resolve().parent.parent / "mail_catchall_gateway"
+PIPE = ADDON / "scripts" / "catchall_pipe.py"
 USUAL_PORTS = {"postgres": 5470, "smtp": 2525, "imap": 1143, "pop3": 1110, "lmtp": 2424}
 
 
@@ -291,6 +296,7 @@ class Postfix(Server):
         lmtp = f"inet:127.0.0.1:{self.stack.ports['lmtp']}"
         (self.conf / "transport").write_text(
             f"/@plain[.]test$/ plain:{lmtp}\n"
+            "/@pipe[.]test$/ odoo:\n"
             "/@gone[.]test$/ refuse:\n"
             "/@slow[.]test$/ smtp:[127.0.0.1]:1\n"  # where nobody listens
         )
@@ -338,7 +344,9 @@ queue_run_delay = 2s
 minimal_backoff_time = 2s
 maximal_backoff_time = 10s
 """)
-        services = """
+        # ordinary users reach the state folder, and perhaps not where the addon is
+        pipe = shutil.copy(PIPE, self.folder)
+        services = f"""
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 2 1 qmgr
 rewrite   unix - - n - - trivial-rewrite
@@ -353,7 +361,9 @@ retry     unix - - n - - error
 discard   unix - - n - - discard
 recipient unix - - n - - lmtp flags=DORX
 plain     unix - - n - - lmtp
-refuse    unix - n n - - pipe user=nobody argv=/bin/sh -c {exit 67}
+refuse    unix - n n - - pipe user=nobody argv=/bin/sh -c {{exit 67}}
+odoo      unix - n n - 2 pipe flags=Rq user=nobody null_sender=
+  argv=/usr/bin/python3 {pipe} {self.stack.pipe_config} ${{original_recipient}}
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
@@ -375,6 +385,7 @@ class Stack:
     def __post_init__(self):
         self.state = Path(self.state).resolve()
         self.mail = self.state / "mail"
+        self.pipe_config = self.state / "catchall_pipe.conf"
         self.ports = free_ports(USUAL_PORTS)
         self.servers = [Postgres(self), Dovecot(self), Postfix(self)]
 

@@ -1,5 +1,8 @@
 from . import base
+from . import mail_catchall_activity_mixin
 from . import fetchmail_server
+from . import fetchmail_server_actions
+from . import fetchmail_server_fetch
 from . import ir_attachment
 from . import ir_mail_server
 from . import ir_mail_server_from
@@ -18,6 +21,7 @@ from . import mail_catchall_inbound_delivery
 from . import mail_catchall_inbound_log
 from . import mail_catchall_inbound_preview
 from . import mail_catchall_inbound_queue
+from . import mail_catchall_inbound_retention
 from . import mail_catchall_inbound_review
 from . import mail_catchall_inbound_steps
 from . import mail_mail

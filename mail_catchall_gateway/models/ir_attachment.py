@@ -1,5 +1,12 @@
-from odoo import _, models
+import concurrent.futures
+import errno
+import os
+
+from odoo import _, api, models
 from odoo.exceptions import AccessError
+
+#: A disk syncs many files in about the time of one, if it is asked for them together.
+SYNC_THREADS = 8
 
 
 class IrAttachment(models.Model):
@@ -22,3 +29,73 @@ class IrAttachment(models.Model):
             if sources:
                 raise AccessError(_("The source of an inbound email cannot be read this way."))
         return super().check(mode, values=values)
+
+    # ------------------------------------------------------------
+    # SOURCES OF MAIL
+    # ------------------------------------------------------------
+
+    @api.model
+    def _store_sources(self, inbounds, sources):
+        """Store the sources of inbound emails, safe on disk when the transaction is committed.
+
+        Not through the binary field: it takes base64, which needs the memory of a large mail twice.
+
+        :param list sources: bytes, in the order of ``inbounds``
+        :raise OSError: if one is not whole on disk
+        """
+        for raw in sources:
+            self._remove_torn_file(raw)
+        attachments = self.sudo().create(
+            [
+                {
+                    "name": "raw",
+                    "res_model": inbounds._name,
+                    "res_field": "raw",
+                    "res_id": inbound.id,
+                    "mimetype": "message/rfc822",
+                    "raw": raw,
+                }
+                for inbound, raw in zip(inbounds, sources, strict=True)
+            ]
+        )
+        self._sync_to_disk(attachments)
+
+    @api.model
+    def _remove_torn_file(self, raw):
+        """Remove what a process left that was killed while it wrote this very file.
+
+        Core would take it for another content with the same checksum, and refuse the mail for ever.
+        """
+        checksum = self._compute_checksum(raw)
+        path = self._full_path(f"{checksum[:2]}/{checksum}")
+        if os.path.isfile(path) and os.path.getsize(path) != len(raw):
+            os.unlink(path)
+
+    @api.model
+    def _sync_to_disk(self, attachments):
+        """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not.
+
+        :raise OSError: if a file is not there or not whole: core only logs that the disk is full
+        """
+        if not any(attachments.mapped("store_fname")):
+            return  # kept in the database
+        sizes = {
+            self._full_path(attachment.store_fname): attachment.file_size
+            for attachment in attachments
+            if attachment.store_fname
+        }
+        folders = {os.path.dirname(path): None for path in sizes}
+        with concurrent.futures.ThreadPoolExecutor(SYNC_THREADS) as pool:
+            list(pool.map(_sync, *zip(*{**sizes, **folders}.items(), strict=True)))
+
+
+def _sync(path, size):
+    """Have the disk keep a file of this size, or a folder where it is None."""
+    if size is not None and os.path.getsize(path) != size:
+        os.unlink(path)  # or the next attempt would find it, and not write it anew
+        raise OSError(errno.ENOSPC, "The disk of the filestore is full")
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

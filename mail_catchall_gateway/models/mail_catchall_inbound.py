@@ -1,9 +1,11 @@
-import os
 import xmlrpc.client
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
 
 from ..tools import source
+
+RECEIVER_GROUP = "mail_catchall_gateway.group_catchall_receiver"
 
 
 class MailCatchallInbound(models.Model):
@@ -15,12 +17,16 @@ class MailCatchallInbound(models.Model):
     """
 
     _name = "mail.catchall.inbound"
+    _inherit = ["mail.catchall.activity.mixin"]
     _description = "Inbound Email"
     _order = "id desc"
 
     # the mail
     name = fields.Char("Subject", readonly=True)
     message_id = fields.Char("Message-Id", readonly=True, index=True)
+    answers_to = fields.Char(
+        readonly=True, help="Message-Ids of the mails that it answers, separated by spaces."
+    )
     email_from = fields.Char("From", readonly=True)
     email_to = fields.Char("To", readonly=True)
     email_cc = fields.Char("Cc", readonly=True)
@@ -153,14 +159,16 @@ class MailCatchallInbound(models.Model):
             without them its header tells
         :param int server_id: mailbox whose settings count
         :return int: id of the new ``mail.catchall.inbound``
-        :raise AccessError: if the user may not create inbound emails
+        :raise AccessError: if the user is none who may hand mail over
         """
-        self.check_access_rights("create")
+        if not (self.env.su or self.env.user.has_group(RECEIVER_GROUP)):
+            raise AccessError(_("You may not hand mail over to the gateway."))
         if isinstance(raw, xmlrpc.client.Binary):
             raw = raw.data
         if isinstance(raw, str):
             raw = raw.encode()
-        values = {"server_id": server_id, "envelope_to": ", ".join(envelope_recipients or [])}
+        addresses = [source.one_line(str(address)) for address in envelope_recipients or []]
+        values = {"server_id": server_id, "envelope_to": ", ".join(addresses)}
         inbound = self._store([(raw, values)])
         self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")._trigger()
         return inbound.id
@@ -179,6 +187,7 @@ class MailCatchallInbound(models.Model):
                 {
                     "name": summary.subject,
                     "message_id": summary.message_id,
+                    "answers_to": " ".join(summary.answers_to),
                     "email_from": summary.email_from,
                     "email_to": summary.email_to,
                     "email_cc": summary.email_cc,
@@ -188,54 +197,14 @@ class MailCatchallInbound(models.Model):
                 }
             )
         inbounds = self.sudo().create(vals_list)
-        # not through the field: it takes base64, which needs the memory of a large mail twice
-        attachments = (
-            self.env["ir.attachment"]
-            .sudo()
-            .create(
-                [
-                    {
-                        "name": "raw",
-                        "res_model": self._name,
-                        "res_field": "raw",
-                        "res_id": inbound.id,
-                        "mimetype": "message/rfc822",
-                        "raw": raw,
-                    }
-                    for inbound, (raw, _values) in zip(inbounds, mails, strict=True)
-                ]
-            )
-        )
-        self._sync_to_disk(attachments)
+        self.env["ir.attachment"]._store_sources(inbounds, [raw for raw, _values in mails])
         return inbounds
-
-    @api.model
-    def _sync_to_disk(self, attachments):
-        """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not."""
-        paths = {attachments._full_path(name) for name in attachments.mapped("store_fname") if name}
-        for path in paths | {os.path.dirname(path) for path in paths}:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
     def _get_source(self):
         """Return the source of this mail as bytes."""
         self.ensure_one()
-        attachment = (
-            self.env["ir.attachment"]
-            .sudo()
-            .with_context(bin_size=False)  # the web client asks for sizes in the place of contents
-            .search(
-                [
-                    ("res_model", "=", self._name),
-                    ("res_field", "=", "raw"),
-                    ("res_id", "=", self.id),
-                ]
-            )
-        )
-        return attachment.raw or b""
+        # the web client asks for sizes in the place of contents
+        return self.with_context(bin_size=False)._get_source_attachments().raw or b""
 
     @api.model
     def _find_messages(self, message_ids):

@@ -1,10 +1,14 @@
 import logging
+import time
 import traceback
 
-from odoo import api, fields, models
+import psycopg2
+
+from odoo import _, api, fields, models
 from odoo.service.model import retrying
 
 from ..tools import source
+from .time_limit import get_time_limit
 
 _logger = logging.getLogger(__name__)
 
@@ -13,6 +17,13 @@ RETRY_MINUTES = (1, 5, 15, 60, 360)
 MAX_ATTEMPTS = 8
 #: Emails that a worker takes at once. If it dies, they wait for the first retry.
 CLAIM_SIZE = 20
+#: So often a worker looks again when others were faster.
+CLAIM_ATTEMPTS = 20
+#: Seconds after which a worker gives back what it took and did not come to: before others take it.
+CLAIM_SECONDS = 40
+#: Days for which an answer waits for the mail that it answers. Mails that answer each other in a
+#: circle would wait for ever.
+ANSWER_DAYS = 2
 
 
 class MailCatchallInbound(models.Model):
@@ -25,15 +36,61 @@ class MailCatchallInbound(models.Model):
     # ------------------------------------------------------------
 
     @api.model
-    def _process_waiting(self):
+    def _process_waiting(self, until=None):
         """Process what is waiting, each mail in a transaction of its own.
 
         Meant for scheduled actions and fetching: it commits. Any number of workers share the work.
+
+        :param float until: when to stop, as ``time.monotonic`` counts; the rest is for the next run
         """
+        until = until or time.monotonic() + get_time_limit()
         while inbounds := self._claim():
-            for inbound in inbounds:
-                inbound._process_in_transaction()
+            left = inbounds._process_claimed(min(until, time.monotonic() + CLAIM_SECONDS))
             self._trigger_mail_queue()
+            if time.monotonic() > until:
+                if left or self._has_waiting():
+                    self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")._trigger()
+                break
+
+    def _process_claimed(self, until):
+        """Process what this worker took, and give back what it does not come to.
+
+        :return: those given back
+        """
+        for position, inbound in enumerate(self):
+            if position and time.monotonic() > until:
+                left = self[position:]
+                left._release()
+                return left
+            inbound._process_in_transaction()
+        return self.browse()
+
+    def _release(self):
+        """Give rows back as if they had never been taken."""
+        self.env.cr.execute(
+            """
+            UPDATE mail_catchall_inbound
+               SET state = 'pending', attempt_count = attempt_count - 1, next_attempt = NULL
+             WHERE id IN (
+                SELECT id FROM mail_catchall_inbound
+                 WHERE id IN %s AND state = 'processing'
+                   FOR UPDATE SKIP LOCKED)
+            """,
+            [tuple(self.ids)],
+        )
+        self.invalidate_recordset()
+        # for the other workers
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+
+    @api.model
+    def _has_waiting(self):
+        now = fields.Datetime.now()
+        domain = ["|", ("next_attempt", "=", False), ("next_attempt", "<=", now)]
+        return bool(
+            self.sudo().search_count(
+                [("state", "in", ("pending", "processing")), *domain], limit=1
+            )
+        )
 
     @api.model
     def _trigger_mail_queue(self):
@@ -51,8 +108,22 @@ class MailCatchallInbound(models.Model):
         """Take waiting rows for this worker, and commit that.
 
         A row taken is due again after the time to the next attempt, so that those of a worker
-        that died come back; the attempt counts, so that a mail that kills workers has an end.
+        that died come back; the attempt counts, so that a mail that kills workers has an end. An
+        answer is not taken as long as a mail waits that it answers.
         """
+        for _attempt in range(CLAIM_ATTEMPTS):
+            try:
+                ids = self._take_rows()
+                # the attempt counts, whatever happens while processing
+                self.env.cr.commit()  # pylint: disable=invalid-commit
+                return self.browse(ids).sudo()
+            except psycopg2.extensions.TransactionRollbackError:
+                # another worker took one of them between our look and our hold
+                self.env.cr.rollback()
+        return self.browse()
+
+    @api.model
+    def _take_rows(self):
         self.env.cr.execute(
             """
             UPDATE mail_catchall_inbound
@@ -62,9 +133,17 @@ class MailCatchallInbound(models.Model):
                         LEAST(COALESCE(attempt_count, 0) + 1, %(steps)s)]
              WHERE id IN (
                 SELECT id
-                  FROM mail_catchall_inbound
+                  FROM mail_catchall_inbound AS inbound
                  WHERE state IN ('pending', 'processing')
                    AND (next_attempt IS NULL OR next_attempt <= %(now)s)
+                   AND NOT EXISTS (
+                        SELECT 1
+                          FROM mail_catchall_inbound AS answered
+                         WHERE answered.message_id = ANY(
+                                string_to_array(inbound.answers_to, ' '))
+                           AND answered.state IN ('pending', 'processing')
+                           AND answered.message_id != COALESCE(inbound.message_id, '')
+                           AND inbound.create_date > %(now)s - INTERVAL '1 day' * %(days)s)
               ORDER BY id
                  LIMIT %(limit)s
                    FOR UPDATE SKIP LOCKED)
@@ -75,12 +154,11 @@ class MailCatchallInbound(models.Model):
                 "minutes": list(RETRY_MINUTES),
                 "steps": len(RETRY_MINUTES),
                 "limit": CLAIM_SIZE,
+                "days": ANSWER_DAYS,
             },
+            log_exceptions=False,  # others are faster now and then
         )
-        inbounds = self.browse(sorted(row[0] for row in self.env.cr.fetchall()))
-        # the attempt counts, whatever happens while processing
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        return inbounds.sudo()
+        return sorted(row[0] for row in self.env.cr.fetchall())
 
     def _process_in_transaction(self):
         """Process one row and commit; after an error roll back and record it."""
@@ -119,6 +197,8 @@ class MailCatchallInbound(models.Model):
 
     def _finish(self, verdict):
         """Write the final state. The only place that does, but for errors."""
+        if self.state == "failed" and verdict.action != "failed":
+            self._close_activities()
         self.write(
             {
                 "state": verdict.action,
@@ -152,4 +232,8 @@ class MailCatchallInbound(models.Model):
                     "error": source.storable("".join(traceback.format_exception(error))),
                 }
             )
+            if is_last:
+                inbound._schedule_for_managers(
+                    _("An email could not be processed"), inbound.reason
+                )
         self.invalidate_recordset()

@@ -26,11 +26,13 @@ class MailCatchallInbound(models.Model):
     is_open = fields.Boolean(compute="_compute_is_open")
     is_reviewable = fields.Boolean(compute="_compute_is_open")
 
-    @api.depends("state")
+    @api.depends("state", "is_source_dropped")
     def _compute_is_open(self):
         for inbound in self:
             inbound.is_open = inbound.state in OPEN_STATES
-            inbound.is_reviewable = inbound.state in REVIEW_STATES
+            inbound.is_reviewable = (
+                inbound.state in REVIEW_STATES and not inbound.is_source_dropped
+            )
 
     # ------------------------------------------------------------
     # ACTIONS
@@ -191,6 +193,10 @@ class MailCatchallInbound(models.Model):
         if not self.env.user.has_group("mail_catchall_gateway.group_catchall_manager"):
             raise AccessError(_("Only managers of the gateway decide about mail."))
         for inbound in self:
+            if inbound.is_source_dropped:
+                raise UserError(
+                    _("“%s” is too long ago: its source is not kept any more.", inbound.name)
+                )
             if not inbound.is_reviewable:
                 state = dict(inbound._fields["state"]._description_selection(self.env))
                 raise UserError(

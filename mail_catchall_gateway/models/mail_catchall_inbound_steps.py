@@ -154,14 +154,7 @@ class MailCatchallInbound(models.Model):
         after a crash, may have it too. The Message-Id of what a user sends from his own mailbox
         is not that of the message, so that core does not know it again.
         """
-        earlier = self.message_id and self.search(
-            [
-                ("message_id", "=", self.message_id),
-                ("id", "!=", self.id),
-                ("state", "in", ("delivered", "review", "bounced", "discarded")),
-            ],
-            order="id",
-        )
+        earlier = self._find_earlier(delivery)
         if not earlier:
             return None
         done = earlier.filtered(lambda inbound: inbound.state == "delivered")
@@ -178,6 +171,25 @@ class MailCatchallInbound(models.Model):
             targets = delivery.get_targets(self.alias_ids.ids)
             delivery.is_copy, delivery.only = True, tuple(sorted(targets))
         return None
+
+    def _find_earlier(self, delivery):
+        """Return the rows of this mail that came before and were decided about.
+
+        Without a Message-Id it is the same only to the last octet, its Received lines included: a
+        mailbox that was numbered anew (UIDVALIDITY), or a mail server that was not sure.
+        """
+        domain = [
+            ("id", "!=", self.id),
+            ("state", "in", ("delivered", "review", "bounced", "discarded")),
+        ]
+        if self.message_id:
+            return self.search([("message_id", "=", self.message_id), *domain], order="id")
+        if not any(name.lower() == "received" for name, _value in delivery.fields):
+            return self.browse()
+        same_size = self.search([("message_id", "=", ""), ("size", "=", self.size), *domain])
+        source = self._get_source_attachments()
+        same = same_size._get_source_attachments().filtered(lambda a: a.checksum == source.checksum)
+        return self.browse(sorted(same.mapped("res_id")))
 
     def _step_too_large(self, delivery):
         """A mail that is larger than its mailbox takes."""

@@ -1,6 +1,11 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
+RETENTION_FIELDS = {
+    "catchall_delivered_days": "mail_catchall_gateway.delivered_days",
+    "catchall_ignored_days": "mail_catchall_gateway.ignored_days",
+}
+
 
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
@@ -40,6 +45,15 @@ class ResConfigSettings(models.TransientModel):
         "to whom the message was sent with a signed address. From anybody else it is a new mail. "
         "0 is without limit.",
     )
+    catchall_delivered_days = fields.Integer(
+        "Days to keep the source of delivered mail",
+        help="Then only what came in, when and for whom stays listed. 0 keeps it for ever.",
+    )
+    catchall_ignored_days = fields.Integer(
+        "Days to keep the source of ignored mail",
+        help="And of mail that was sent back or discarded. 0 keeps it for ever. Mail for review, "
+        "and mail that failed, is always kept.",
+    )
     catchall_domain_allowed = fields.Char(
         "Other domains whose local parts count",
         help="For aliases that are found by what stands before the @ alone: domains, separated "
@@ -52,9 +66,18 @@ class ResConfigSettings(models.TransientModel):
             if settings.catchall_loop_threshold < 1 or settings.catchall_loop_minutes < 1:
                 raise ValidationError(_("Loops are found by counting: use numbers above zero."))
 
+    @api.constrains("catchall_delivered_days", "catchall_ignored_days")
+    def _check_days(self):
+        for settings in self:
+            if settings.catchall_delivered_days < 0 or settings.catchall_ignored_days < 0:
+                raise ValidationError(_("A number of days cannot be negative."))
+
     @api.model
     def get_values(self):
         values = super().get_values()
+        inbound = self.env["mail.catchall.inbound"]
+        for field, key in RETENTION_FIELDS.items():
+            values[field] = inbound._get_retention_days(key)
         values["catchall_renamed_alias_days"] = self.env["mail.alias"]._get_renamed_alias_days()
         parameters = self.env["ir.config_parameter"].sudo()
         values["catchall_domain_allowed"] = parameters.get_param("mail.catchall.domain.allowed")
@@ -66,6 +89,8 @@ class ResConfigSettings(models.TransientModel):
         self.env["ir.config_parameter"].set_param(
             "mail_catchall_gateway.renamed_alias_days", str(self.catchall_renamed_alias_days)
         )
+        for field, key in RETENTION_FIELDS.items():
+            self.env["ir.config_parameter"].set_param(key, str(self[field]))
         # nor this: core refuses to save an empty one, and means none by its absence
         self.env["ir.config_parameter"].set_param(
             "mail.catchall.domain.allowed", (self.catchall_domain_allowed or "").strip() or False

@@ -12,12 +12,14 @@ from . import test_from_policy
 from . import test_imap
 from . import test_inbound
 from . import test_mail_server_form
+from . import test_mailbox
 from . import test_odd_mail
 from . import test_queue
 from . import test_recipients
 from . import test_refusal
 from . import test_relay
 from . import test_res_users
+from . import test_retention
 from . import test_review
 from . import test_routing
 from . import test_sender_authentication

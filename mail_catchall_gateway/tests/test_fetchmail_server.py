@@ -35,11 +35,18 @@ class TestFetchmailServer(CatchallCommon):
                 self.assertEqual(mailbox._get_recipient_settings()[0], expected)
 
     def test_bad_settings_are_refused_in_words(self):
-        with self.assertRaises(ValidationError) as caught:
-            self.create_mailbox(server_type="pop")
-        self.assertIn("IMAP", str(caught.exception))
-        with self.assertRaises(ValidationError):
-            self.create_mailbox(batch_size=0)
+        for values in [
+            {"batch_size": 0},
+            {"batch_size": 501},
+            {"leave_days": -1},
+            {"trusted_hops": -1},
+            {"max_message_size": -1},
+            {"after_fetch": "move"},
+            {"after_fetch": "move", "archive_folder": "INBOX"},
+            {"folder": "INBOX\r\nA1 DELETE x"},
+        ]:
+            with self.subTest(**values), self.assertRaises(ValidationError):
+                self.create_mailbox(**values)
 
     def test_other_servers_are_fetched_as_in_stock_odoo(self):
         stock = self.create_mailbox(is_catchall=False)

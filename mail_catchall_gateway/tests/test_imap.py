@@ -1,6 +1,6 @@
 from odoo.tests.common import BaseCase
 
-from ..tools import imap
+from ..tools import imap, mailbox
 
 
 class TestImap(BaseCase):
@@ -34,12 +34,12 @@ class TestImap(BaseCase):
         for sizes, count, octets, expected in [
             ({}, 10, 100, []),
             ({1: 10, 2: 10, 3: 10}, 2, 100, [[1, 2], [3]]),
-            ({3: 10, 1: 60, 2: 60}, 10, 100, [[1], [2, 3]]),
+            ({3: 10, 1: 60, 2: 60}, 10, 100, [[3, 1], [2]]),
             ({1: 500, 2: 1, 3: 1}, 10, 100, [[1], [2, 3]]),
             ({1: 1, 2: 500, 3: 1}, 10, 100, [[1], [2], [3]]),
         ]:
             with self.subTest(sizes=sizes, count=count, octets=octets):
-                self.assertEqual(list(imap.split_batches(sizes, count, octets)), expected)
+                self.assertEqual(list(mailbox.split_batches(sizes, count, octets)), expected)
 
     def test_search_results(self):
         for data, expected in [([None], []), ([b""], []), ([b"1 2 9"], [1, 2, 9])]:
@@ -67,6 +67,11 @@ class TestImap(BaseCase):
             ([b"9 (FLAGS (\\Seen))", (b"1 (UID 7 BODY[] {0}", b""), b")"], {7: b""}),
             ([(b"1 (UID 7 BODY[HEADER] {3}", b"abc"), b")"], {}),
             ([(b"1 (BODY[] {3}", b"abc")], {}),
+            # an nstring may be short, or NIL where there is no such message (RFC 3501, 9)
+            ([b'1 (UID 7 BODY[] "a\\"b")'], {7: b'a"b'}),
+            ([b'1 (BODY[] "" UID 7)'], {7: b""}),
+            ([b'1 (BODY[] "UID 9")'], {}),
+            ([b"1 (UID 7 BODY[] NIL)"], {}),
             ([None], {}),
             ([], {}),
         ]:

@@ -1,4 +1,5 @@
 import datetime
+import time
 
 from odoo import fields
 from odoo.tests import tagged
@@ -137,3 +138,97 @@ class TestQueue(CatchallCommon):
         self.env["ir.cron.trigger"].search([]).unlink()
         self.model._process_waiting()
         self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", queue.id)]))
+
+    # ------------------------------------------------------------
+    # ANSWERS
+    # ------------------------------------------------------------
+
+    def store_answer(self, *message_ids, **headers):
+        mail = self.make_mail(
+            self.john.alias_email, subject="Answer", references=" ".join(message_ids), **headers
+        )
+        inbound = self.model._store([(mail.as_bytes(), {})])
+        self.committing_env.cr.commit()
+        return inbound
+
+    @mute_logger(LOGGER)
+    def test_an_answer_waits_for_what_it_answers(self):
+        first = self.store()
+        answer = self.store_answer("<before@customer.example>", first.message_id)
+        with self.fail_on("Mail 0"):
+            self.model._process_waiting()
+        self.assertEqual((first.state, answer.state), ("pending", "pending"))
+        self.assertFalse(answer.attempt_count, "waiting is no attempt")
+        self.make_due(first)
+        self.model._process_waiting()
+        self.assertEqual((first.state, answer.state), ("delivered", "delivered"))
+        self.assertEqual(answer.verdict_code, "reply")
+        self.assertEqual(answer.conversation_id, first.conversation_id)
+
+    def test_an_answer_that_came_first_waits_too(self):
+        answer = self.store_answer("<first@customer.example>")
+        mail = self.make_mail(self.john.alias_email, message_id="<first@customer.example>")
+        first = self.model._store([(mail.as_bytes(), {})])
+        self.model._process_waiting()
+        self.assertEqual(answer.conversation_id, first.conversation_id)
+        self.assertLess(first.mail_message_ids.id, answer.mail_message_ids.id)
+
+    @mute_logger(LOGGER)
+    def test_an_answer_does_not_wait_for_what_failed_for_good(self):
+        first = self.store()
+        first.state = "failed"
+        answer = self.store_answer(first.message_id)
+        self.model._process_waiting()
+        self.assertEqual(answer.state, "delivered")
+
+    def test_mails_that_answer_each_other_do_not_wait_for_ever(self):
+        one = self.store_answer("<two@x.example>", message_id="<one@x.example>")
+        two = self.store_answer("<one@x.example>", message_id="<two@x.example>")
+        self.model._process_waiting()
+        self.assertEqual(one.state, "pending")
+        self.committing_env.cr.execute(
+            "UPDATE mail_catchall_inbound SET create_date = create_date - INTERVAL '3 days'"
+            " WHERE id = %s",
+            [one.id],
+        )
+        self.model._process_waiting()
+        self.assertEqual((one.state, two.state), ("delivered", "delivered"))
+
+    def test_a_mail_that_names_itself_does_not_wait(self):
+        mail = self.store_answer("<self@x.example>", message_id="<self@x.example>")
+        self.model._process_waiting()
+        self.assertEqual(mail.state, "delivered")
+
+    # ------------------------------------------------------------
+    # TIME AND WORKERS
+    # ------------------------------------------------------------
+
+    def test_what_the_time_is_too_short_for_is_given_back(self):
+        inbounds = self.store(3)
+        cron = self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")
+        self.env["ir.cron.trigger"].search([]).unlink()
+        self.model._process_waiting(until=time.monotonic() - 1)
+        self.assertEqual(inbounds.mapped("state"), ["delivered", "pending", "pending"])
+        self.assertEqual(inbounds.mapped("attempt_count"), [1, 0, 0])
+        self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)]))
+        self.model._process_waiting()
+        self.assertEqual(inbounds.mapped("state"), ["delivered"] * 3)
+
+    @mute_logger(LOGGER)
+    def test_managers_are_asked_to_look_into_what_failed(self):
+        inbound = self.store()
+        inbound.attempt_count = MAX_ATTEMPTS - 1
+        self.make_due(inbound)
+        with self.fail_on("Mail 0"):
+            self.model._process_waiting()
+        self.assertEqual(inbound.state, "failed")
+        managers = self.env.ref("mail_catchall_gateway.group_catchall_manager").users
+        activities = inbound.activity_ids
+        self.assertEqual(activities.user_id, managers.filtered("active"))
+        self.assertIn("no luck", activities[0].note)
+        # a manager may say that it is done, though there is no chatter to note that in
+        activities[0].with_user(activities[0].user_id).action_done()
+        inbound.invalidate_recordset()
+        inbound.with_user(managers.filtered("active")[0]).action_process()
+        self.assertEqual(inbound.state, "delivered")
+        self.assertFalse(inbound.activity_ids, "nothing is to be done any more")

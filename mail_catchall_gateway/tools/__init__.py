@@ -5,8 +5,12 @@ from . import delivery
 from . import delivery_report
 from . import from_policy
 from . import imap
+from . import imap_mailbox
 from . import inline_images
+from . import mailbox
+from . import mailbox_result
 from . import one_account
+from . import pop_mailbox
 from . import preview
 from . import recipients
 from . import refusal
@@ -18,4 +22,5 @@ from . import signed_address
 from . import similar_addresses
 from . import source
 from . import subaddress
+from . import time_limit
 from . import verdict

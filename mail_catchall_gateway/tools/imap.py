@@ -1,22 +1,35 @@
 """The parts of an IMAP dialogue (RFC 3501) that are plain data: sets, batches, responses."""
 
+import binascii
 import re
 
 _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
 _BODY = re.compile(rb"\bBODY\[\] \{\d+\}$")
+_SHORT_BODY = re.compile(rb'\bBODY\[\] "((?:[^"\\]|\\.)*)"')
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]+")
 
 
 def quote(name):
-    """Return a mailbox name as a quoted string (RFC 3501, 4.3).
+    """Return a mailbox name as a quoted string (RFC 3501, 4.3), in modified UTF-7 (5.1.3).
 
-    :param str name: name as the server lists it
-    :raise ValueError: if it holds a line break, which no quoted string can
+    :param str name: name as people see it
+    :raise ValueError: if it holds a control character: a line break would begin a command
     """
-    if "\r" in name or "\n" in name:
-        raise ValueError("line break in a mailbox name")
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    if any(ord(char) < 32 or ord(char) == 127 for char in name):
+        raise ValueError("control character in a mailbox name")
+    escaped = encode_utf7(name).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def encode_utf7(name):
+    """Return a mailbox name in modified UTF-7 (RFC 3501, 5.1.3)."""
+
+    def encode(match):
+        base64 = binascii.b2a_base64(match[0].encode("utf-16-be", "surrogatepass"), newline=False)
+        return f"&{base64.decode().rstrip('=').replace('/', ',')}-"
+
+    return _NOT_ASCII.sub(encode, name.replace("&", "&-"))
 
 
 def sequence_set(uids):
@@ -31,25 +44,6 @@ def sequence_set(uids):
         else:
             ranges.append([uid, uid])
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in ranges)
-
-
-def split_batches(sizes, max_count, max_octets):
-    """Yield lists of UIDs to fetch together, the lowest first.
-
-    A batch holds at most ``max_count`` messages and ``max_octets``; a message that is larger by
-    itself is a batch of its own.
-
-    :param dict sizes: octets of each message by its UID
-    """
-    batch, octets = [], 0
-    for uid, size in sorted(sizes.items()):
-        if batch and (len(batch) == max_count or octets + size > max_octets):
-            yield batch
-            batch, octets = [], 0
-        batch.append(uid)
-        octets += size
-    if batch:
-        yield batch
 
 
 def parse_search(data):
@@ -71,13 +65,19 @@ def parse_bodies(data):
     """Return sources by UID from the data of ``UID FETCH ... (BODY.PEEK[])``.
 
     imaplib gives a response with a literal as ``(before, literal), after``. The UID may stand on
-    either side. Responses that were not asked for (flags of other messages) are passed over.
+    either side. A short source may come as a quoted string. ``NIL`` is none: the server has no
+    such message. Responses that were not asked for (flags of other messages) are passed over.
 
     :param list data: second item of what ``IMAP4.uid('FETCH', ...)`` returns
     :return dict: bytes by UID
     """
     bodies = {}
     for position, item in enumerate(data):
+        if isinstance(item, bytes) and (short := _SHORT_BODY.search(item)):
+            around = item[: short.start()] + item[short.end() :]
+            if uid := _UID.search(around):
+                bodies[int(uid[1])] = re.sub(rb"\\(.)", rb"\1", short[1])
+            continue
         if not isinstance(item, tuple) or not _BODY.search(item[0]):
             continue
         after = data[position + 1] if position + 1 < len(data) else b""

@@ -8,9 +8,15 @@ import email.header
 import email.parser
 import email.policy
 import email.utils
+import re
 
 #: Values beyond this are cut: they are shown, and a header may be megabytes long.
 MAX_LENGTH = 500
+#: Message-Ids that are kept of those that a mail refers to, and characters that are looked at.
+MAX_ANSWERS = 20
+MAX_REFERENCES = 20_000
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,500}>")
+_HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +25,13 @@ class Summary:
 
     Arguments:
         message_id (str): with its angle brackets, not cut
+        answers_to (tuple): Message-Ids that it refers to, the last ones (RFC 5322, 3.6.4)
         subject, email_from, email_to, email_cc (str): decoded (RFC 2047), one line
         date (datetime): naive UTC, or None
     """
 
     message_id: str
+    answers_to: tuple
     subject: str
     email_from: str
     email_to: str
@@ -48,7 +56,9 @@ def parse_header(raw):
     :return email.message.Message: without the body; its values may be ``Header`` objects
     """
     # compat32: the newer policies parse every value and can raise on what is in real mail
-    return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw)
+    end = _HEADER_END.search(raw)
+    header = raw[: end.end()] if end else raw  # the parser would make a str of all that follows
+    return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(header)
 
 
 def header_fields(raw):
@@ -64,12 +74,19 @@ def summarize(raw):
     header = parse_header(raw)
     return Summary(
         message_id=one_line(str(header.get("Message-Id") or ""), None),
+        answers_to=_references(header),
         subject=_decode(header.get("Subject")),
         email_from=_decode(header.get("From")),
         email_to=_decode(header.get("To")),
         email_cc=_decode(header.get("Cc")),
         date=_date(header.get("Date")),
     )
+
+
+def _references(header):
+    values = (*header.get_all("References", ()), *header.get_all("In-Reply-To", ()))
+    text = storable(" ".join(str(value)[-MAX_REFERENCES:] for value in values[-2:]))
+    return tuple(dict.fromkeys(_MESSAGE_ID.findall(text)))[-MAX_ANSWERS:]
 
 
 def _decode(value):

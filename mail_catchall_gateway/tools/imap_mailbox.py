@@ -1,0 +1,109 @@
+"""A folder read by IMAP (RFC 3501), over a connection that somebody else opened."""
+
+from . import imap
+from .mailbox import MailboxError
+
+#: UIDs in one command: servers need not take lines of more than 8,192 octets (RFC 7162, 4).
+MAX_UIDS = 500
+
+
+class ImapMailbox:
+    """See ``mailbox.py``. Nothing is marked as seen by being fetched.
+
+    Arguments:
+        connection: imaplib's, logged in
+        folder (str): name as people see it
+        after_fetch (str): what acknowledging a mail is: ``seen``, ``move`` or ``delete``
+        archive_folder (str): where it is moved
+    """
+
+    def __init__(self, connection, folder, after_fetch="seen", archive_folder=""):
+        self.connection = connection
+        self.after_fetch = after_fetch
+        self.archive_folder = archive_folder
+        self.problems = []
+        self._check(connection.select(imap.quote(folder)))
+        validity = connection.response("UIDVALIDITY")[1][0] or b""
+        self.key = {"folder": folder, "uid_validity": validity.decode("ascii", "replace")}
+        self.capabilities = ()
+        if after_fetch != "seen":
+            data = self._check(connection.capability())
+            self.capabilities = b" ".join(filter(None, data)).upper().split()
+
+    def list(self):
+        found = imap.parse_search(self._uid("SEARCH", "UNSEEN"))
+        return [str(uid) for uid in sorted(set(found))]
+
+    def sizes(self, uids):
+        sizes = {}
+        for some in self._sets(uids):
+            sizes.update(imap.parse_sizes(self._uid("FETCH", some, "(RFC822.SIZE)")))
+        # of a mail without a size, it is not known that it is small
+        return {uid: sizes.get(int(uid), 1 << 40) for uid in uids}
+
+    def fetch(self, uids):
+        try:
+            return self._fetch(uids)
+        except MailboxError as error:
+            if len(uids) > 1:  # one of them must not hold up the others
+                return {key: body for uid in uids for key, body in self.fetch([uid]).items()}
+            self.problems.append(f"UID {uids[0]}: {error}")
+            return {}
+
+    def _fetch(self, uids):
+        some = imap.sequence_set(map(int, uids))
+        found = imap.parse_bodies(self._uid("FETCH", some, "(BODY.PEEK[])"))
+        bodies = {uid: found[int(uid)] for uid in uids if int(uid) in found}
+        if left := [uid for uid in uids if uid not in bodies]:
+            self.problems.append(f"UID {', '.join(left)}: not handed over")
+        return bodies
+
+    def acknowledge(self, uids):
+        for some in self._sets(uids):
+            if self.after_fetch == "move":
+                self._move(some)
+            elif self.after_fetch == "delete":
+                self._delete(some)
+            else:
+                self._uid("STORE", some, "+FLAGS.SILENT", r"(\Seen)")
+
+    def _move(self, some):
+        """Move by RFC 6851, or by its parts: what ends between them is moved by the next run."""
+        archive = imap.quote(self.archive_folder)
+        command = "MOVE" if b"MOVE" in self.capabilities else "COPY"
+        try:
+            self._uid(command, some, archive)
+        except MailboxError:
+            # most often for want of the folder; if not for that, it says no again
+            self.connection.create(archive)
+            self._uid(command, some, archive)
+        if command == "COPY":
+            self._delete(some)
+
+    def _delete(self, some):
+        self._uid("STORE", some, "+FLAGS.SILENT", r"(\Deleted \Seen)")
+        if b"UIDPLUS" in self.capabilities:
+            self._uid("EXPUNGE", some)
+        else:
+            self._check(self.connection.expunge())
+
+    def close(self):
+        self.connection.logout()
+
+    @staticmethod
+    def _sets(uids):
+        numbers = sorted(map(int, uids))
+        for start in range(0, len(numbers), MAX_UIDS):
+            yield imap.sequence_set(numbers[start : start + MAX_UIDS])
+
+    def _uid(self, *command):
+        return self._check(self.connection.uid(*command))
+
+    @staticmethod
+    def _check(response):
+        """Return the data of a response, or raise what the server said instead of OK."""
+        status, data = response
+        if status != "OK":
+            text = b" ".join(line for line in data if isinstance(line, bytes))
+            raise MailboxError(text.decode(errors="replace"))
+        return data

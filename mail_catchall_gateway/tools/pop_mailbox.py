@@ -1,0 +1,78 @@
+"""A mailbox read by POP3 (RFC 1939), over a connection that somebody else opened."""
+
+import hashlib
+import poplib
+
+from .mailbox import MailboxError
+
+#: poplib gives up at a longer line, and the dialogue with it. In a mail nobody limits them, and
+#: stock Odoo, which allows 64 KB, would never get past such a mail.
+poplib._MAXLINE = max(poplib._MAXLINE, 64 * 1024 * 1024)
+
+
+class PopMailbox:
+    """See ``mailbox.py``. The server deletes what was acknowledged at :meth:`close`, not before.
+
+    Arguments:
+        connection: poplib's, logged in
+    """
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.key = {"folder": "POP3", "uid_validity": "-"}
+        self.problems = []
+        self.numbers = {}
+        self.deleted = []
+
+    def list(self):
+        try:
+            _answer, lines, _octets = self.connection.uidl()
+        except poplib.error_proto:
+            return self._list_without_uidl()
+        for line in lines:
+            number, _space, uid = line.partition(b" ")
+            self.numbers[uid.decode("ascii", "replace")] = int(number)
+        return list(self.numbers)
+
+    def _list_without_uidl(self):
+        """UIDL is optional: then the source is what tells a mail from others, and is read first."""
+        for number in self._sizes():
+            uid = hashlib.sha256(self._retrieve(number)).hexdigest()
+            self.numbers.setdefault(uid, number)
+        return list(self.numbers)
+
+    def sizes(self, uids):
+        sizes = self._sizes()
+        return {uid: sizes.get(self.numbers[uid], 1 << 40) for uid in uids}
+
+    def _sizes(self):
+        _answer, lines, _octets = self.connection.list()
+        return {int(line.split()[0]): int(line.split()[1]) for line in lines}
+
+    def fetch(self, uids):
+        bodies = {}
+        for uid in uids:
+            try:
+                bodies[uid] = self._retrieve(self.numbers[uid])
+            except poplib.error_proto as error:
+                if not str(error).startswith(("b'-ERR", 'b"-ERR')):
+                    raise  # no answer of the server's: the dialogue is out of step
+                self.problems.append(f"{uid}: {error}")
+        return bodies
+
+    def _retrieve(self, number):
+        _answer, lines, _octets = self.connection.retr(number)
+        lines.append(b"")
+        return b"\r\n".join(lines)
+
+    def acknowledge(self, uids):
+        for uid in uids:
+            self.connection.dele(self.numbers[uid])
+            self.deleted.append(uid)
+
+    def close(self):
+        try:
+            self.connection.quit()
+        except poplib.error_proto as error:
+            # RFC 1939, 6: some of the deleted messages were not removed
+            raise MailboxError(str(error)) from error
