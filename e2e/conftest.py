@@ -40,7 +40,7 @@ def template(stack):
     odoo = Odoo(stack, TEMPLATE)
     subprocess.run(["dropdb", "--if-exists", TEMPLATE], env=stack.environment(), check=True)
     shutil.rmtree(odoo.folder / "data" / "filestore" / TEMPLATE, ignore_errors=True)
-    odoo.run("-i", "mail_catchall_gateway,crm", "--without-demo=all")
+    odoo.run("-i", "mail_catchall_gateway,crm,google_gmail,microsoft_outlook", "--without-demo=all")
     odoo.script(
         "demo_data.py",
         SMTP_PORT=str(stack.ports["smtp"]),
@@ -137,6 +137,19 @@ class World:
         return sorted(
             [*folder.glob("new/*"), *folder.glob("cur/*")], key=lambda p: p.stat().st_mtime
         )
+
+    def make_maildir(self, folder):
+        """Make a folder as Dovecot would."""
+        for path in (folder, *(folder / name for name in ("cur", "new", "tmp"))):
+            path.mkdir(exist_ok=True)
+            shutil.chown(path, "mail", "mail")
+
+    def put_file(self, path, text):
+        """Put a mail into a folder, whole from its first moment."""
+        draft = self.stack.mail.parent / f"draft.{path.name}"
+        draft.write_text(text)
+        shutil.chown(draft, "mail", "mail")
+        draft.rename(path)
 
     def mails(self, mailbox, count):
         """Return the ``count`` mails of a mailbox, parsed, the oldest first; wait for them."""

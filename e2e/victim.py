@@ -6,7 +6,6 @@ import sys
 
 import odoo
 
-
 def die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -26,12 +25,12 @@ def after(function):
     return wrapper
 
 
-#: point: model, method, where
+#: point: model or class, method, where
 POINTS = {
     "before store": ("mail.catchall.inbound", "_store", before),
     "in store": ("mail.catchall.inbound", "_store", after),
-    "between store and acknowledge": ("fetchmail.server", "_imap_acknowledge", before),
-    "acknowledged": ("fetchmail.server", "_imap_acknowledge", after),
+    "between store and acknowledge": ("ImapMailbox", "acknowledge", before),
+    "acknowledged": ("ImapMailbox", "acknowledge", after),
     "between acknowledge and processing": ("mail.catchall.inbound", "_process_waiting", before),
     "claimed": ("mail.catchall.inbound", "_claim", after),
     "while processing": ("mail.catchall.inbound", "_finish", after),
@@ -44,7 +43,11 @@ def main(config, database, point):
     with odoo.registry(database).cursor() as cr:
         env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
         model, method, where = POINTS[point]
-        cls = type(env[model])
+        if model == "ImapMailbox":
+            # found only now that Odoo knows the folder of the addon
+            from odoo.addons.mail_catchall_gateway.tools.imap_mailbox import ImapMailbox as cls
+        else:
+            cls = type(env[model])
         setattr(cls, method, where(getattr(cls, method)))
         env["fetchmail.server"]._fetch_mails()
 

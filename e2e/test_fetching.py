@@ -1,0 +1,394 @@
+"""Mail is read by IMAP and POP3 from the real Dovecot; nothing is lost when the dialogue breaks."""
+
+import os
+import time
+import uuid
+
+import pytest
+from conftest import mailbox_of
+from proxy import Proxy
+
+JOHN = "john.doe@acme.test"
+#: Every so many octets the dialogue is cut; 1 takes some minutes.
+CUT_STEP = int(os.environ.get("MCG_CUT_STEP", "41"))
+
+
+@pytest.fixture
+def mailbox(world):
+    """The catch-all mailbox, as a record."""
+    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
+
+
+def drop(world, count=1, name=JOHN, text="Two, please.", folder="new"):
+    """Put mails into a mailbox without SMTP, and return their Message-Ids."""
+    target = world.stack.mail / mailbox_of(name)
+    world.make_maildir(target)
+    ids = []
+    for _number in range(count):
+        unique = uuid.uuid4().hex
+        ids.append(f"<{unique}@customer.test>")
+        world.put_file(
+            target / folder / f"{time.time():.6f}.{unique}.test",
+            f"Return-Path: <mary@customer.test>\nDelivered-To: {name}\n"
+            # one sender who writes so much would be taken for a machine
+            f"From: Mary Smith <mary.{unique}@customer.test>\nTo: {name}\nSubject: {unique}\n"
+            f"Message-Id: {ids[-1]}\n\n{text}\n",
+        )
+    return ids
+
+
+def fetch(mailbox, seconds=60):
+    """Fetch only, and return how it ended."""
+    result = mailbox._fetch_catchall(time.monotonic() + seconds)
+    mailbox.env.invalidate_all()
+    return result
+
+
+def stored(world):
+    """Return the Message-Ids of all inbound emails."""
+    return sorted(world.env["mail.catchall.inbound"].search([]).mapped("message_id"))
+
+
+def flags(world, folder=""):
+    """Return the flags of the mails in a folder of the mailbox, as letters, in any order."""
+    files = (world.stack.mail / mailbox_of(JOHN) / folder).glob("[cn]*/*:2,*")
+    return sorted(file.name.rpartition(",")[2] for file in files)
+
+
+def count_files(world, folder=""):
+    target = world.stack.mail / mailbox_of(JOHN) / folder
+    return len([*target.glob("new/*"), *target.glob("cur/*")])
+
+
+class WithoutCapabilities(Proxy):
+    """What a server with fewer extensions says of itself."""
+
+    def __init__(self, to, *names):
+        def change(line):
+            for name in names:
+                line = line.replace(b" " + name, b"")
+            return line
+
+        super().__init__(to, change=change)
+
+
+# ------------------------------------------------------------
+# WHAT BECOMES OF FETCHED MAIL
+# ------------------------------------------------------------
+
+
+def test_fetched_mail_is_marked_as_read(world, mailbox):
+    ids = drop(world, 3)
+    assert fetch(mailbox).count == 3
+    assert stored(world) == sorted(ids)
+    assert flags(world) == ["S", "S", "S"]
+    assert fetch(mailbox).count == 0
+
+
+@pytest.mark.parametrize("missing", [(), (b"MOVE",), (b"MOVE", b"UIDPLUS")])
+def test_fetched_mail_is_moved(world, mailbox, missing):
+    mailbox.write({"after_fetch": "move", "archive_folder": "Gelöscht & fertig"})
+    ids = drop(world, 3)
+    with WithoutCapabilities(world.stack.ports["imap"], *missing) as proxy:
+        mailbox.port = proxy.port
+        assert fetch(mailbox).text == ""
+    assert stored(world) == sorted(ids)
+    assert count_files(world) == 0
+    assert count_files(world, ".Gel&APY-scht &- fertig") == 3
+
+
+@pytest.mark.parametrize("missing", [(), (b"UIDPLUS",)])
+def test_fetched_mail_is_deleted(world, mailbox, missing):
+    mailbox.after_fetch = "delete"
+    ids = drop(world, 3)
+    with WithoutCapabilities(world.stack.ports["imap"], *missing) as proxy:
+        mailbox.port = proxy.port
+        assert fetch(mailbox).text == ""
+    assert stored(world) == sorted(ids)
+    assert count_files(world) == 0
+
+
+def test_a_folder_with_any_name_is_read(world, mailbox):
+    mailbox.write({"folder": "Eingänge & 日本", "after_fetch": "seen"})
+    target = world.stack.mail / mailbox_of(JOHN)
+    world.make_maildir(target)
+    world.make_maildir(target / ".Eing&AOQ-nge &- &ZeVnLA-")
+    ids = drop(world, 2, folder=".Eing&AOQ-nge &- &ZeVnLA-/new")
+    assert fetch(mailbox).text == ""
+    assert stored(world) == ids or stored(world) == ids[::-1]
+
+
+def test_a_mailbox_that_is_numbered_anew_brings_nothing_twice(world, mailbox):
+    """A new UIDVALIDITY, with mails that were stored and not acknowledged."""
+    with_id = world.send(JOHN)
+    (file,) = world.files(mailbox_of(JOHN))
+    lines = file.read_text().splitlines(keepends=True)
+    without = [line for line in lines if not line.lower().startswith("message-id")]
+    world.put_file(file.parent.parent / "new" / "1.without", "".join(without))
+    world.cycle()
+    assert world.env["mail.catchall.inbound"].search_count([("state", "=", "delivered")]) == 2
+    for name in ("dovecot-uidlist", "dovecot.index", "dovecot.index.log", "dovecot.index.cache"):
+        (file.parent.parent / name).unlink(missing_ok=True)
+    for path in world.files(mailbox_of(JOHN)):
+        path.rename(path.parent.parent / "new" / path.name.partition(":")[0])
+    time.sleep(1.1)  # Dovecot numbers by the second
+    world.cycle()
+    inbounds = world.env["mail.catchall.inbound"].search([], order="id")
+    assert inbounds.mapped("state") == ["delivered"] * 2 + ["ignored"] * 2
+    assert len(set(inbounds.mapped("uid_validity"))) == 2
+    assert with_id in inbounds.mapped("message_id")
+    assert len(world.inbox("john")) == 2
+
+
+def test_a_batch_that_the_server_refuses_is_fetched_one_by_one(world, mailbox):
+    ids = drop(world, 3)
+    refused = []
+
+    def change(line):
+        if b"Fetch completed" in line and not refused and seen_body:
+            refused.append(line)
+            return line.split()[0] + b" NO I am busy\r\n"
+        if b"BODY[]" in line:
+            seen_body.append(line)
+        return line
+
+    seen_body = []
+    with Proxy(world.stack.ports["imap"], change=change) as proxy:
+        mailbox.port = proxy.port
+        assert fetch(mailbox).count == 3
+    assert refused
+    assert stored(world) == sorted(ids)
+
+
+# ------------------------------------------------------------
+# BROKEN DIALOGUES
+# ------------------------------------------------------------
+
+
+def check_broken(world, mailbox, proxy):
+    """Fetch through a proxy that breaks the dialogue, then without it: all is there once."""
+    before = stored(world)
+    ids = drop(world, 2)
+    port = world.stack.ports["imap" if mailbox.server_type == "imap" else "pop3"]
+    with proxy:
+        mailbox.port = proxy.port
+        result = fetch(mailbox)
+    mailbox.port = port
+    fetch(mailbox)
+    assert stored(world) == sorted([*before, *ids])
+    assert not mailbox.last_error
+    assert fetch(mailbox).count == 0, "acknowledged"
+    return result
+
+
+@pytest.mark.parametrize("server_type", ["imap", "pop"])
+def test_cut_after_any_octet_from_the_server(world, mailbox, server_type):
+    port = world.stack.ports["imap" if server_type == "imap" else "pop3"]
+    mailbox.write({"server_type": server_type, "port": port})
+    with Proxy(port) as whole:
+        mailbox.port = whole.port
+        drop(world, 2)
+        assert fetch(mailbox).count == 2
+        total = whole.octets[0]
+    failures = 0
+    for octets in range(0, total, CUT_STEP):
+        result = check_broken(world, mailbox, Proxy(port, cut_after=octets))
+        failures += result.code == "error"
+    assert failures > 0.9 * len(range(0, total, CUT_STEP)), "the cuts did not break it"
+
+
+@pytest.mark.parametrize("server_type", ["imap", "pop"])
+def test_cut_after_any_octet_to_the_server(world, mailbox, server_type):
+    port = world.stack.ports["imap" if server_type == "imap" else "pop3"]
+    mailbox.write({"server_type": server_type, "port": port})
+    with Proxy(port) as whole:
+        mailbox.port = whole.port
+        drop(world, 2)
+        assert fetch(mailbox).count == 2
+        total = whole.octets[1]
+    for octets in range(0, total, max(1, CUT_STEP // 4)):
+        check_broken(world, mailbox, Proxy(port, cut_command_after=octets))
+
+
+#: What a server answers in the place of OK, by name.
+ANSWERS = {
+    "NO": b" NO I do not want to\r\n",
+    "BAD": b" BAD what is that\r\n",
+    "garbage": b"\xff\x00 {12}\r\n(((\r\n",
+    "BYE": b"* BYE shutting down\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_server_that_does_not_answer_ok(world, mailbox, kind):
+    """Each of the answers of a dialogue, one after the other, is replaced."""
+    count = [0]
+
+    def counting(line):
+        count[0] += b" OK " in line[:10]
+        return line
+
+    with Proxy(world.stack.ports["imap"], change=counting) as proxy:
+        mailbox.port = proxy.port
+        drop(world, 2)
+        fetch(mailbox)
+    assert count[0] >= 6
+    # the last one answers LOGOUT, when all is done
+    for number in range(1, count[0]):
+        result = check_broken(world, mailbox, Answering(world.stack.ports["imap"], kind, number))
+        is_mended = result.count == 2  # a batch that is refused is fetched one by one
+        assert result.text or is_mended, f"answer {number} was replaced, and nobody is told"
+
+
+class Answering(Proxy):
+    """Replaces one of the server's answers."""
+
+    def __init__(self, to, kind, number):
+        super().__init__(to, change=self.replace)
+        self.kind, self.left = kind, number
+
+    def replace(self, line):
+        tag, _space, rest = line.partition(b" ")
+        if not rest.startswith(b"OK "):
+            return line
+        self.left -= 1
+        if self.left:
+            return line
+        answer = ANSWERS[self.kind]
+        return tag + answer if answer.startswith(b" ") else answer
+
+
+# ------------------------------------------------------------
+# POP3
+# ------------------------------------------------------------
+
+
+@pytest.fixture
+def pop(world, mailbox):
+    mailbox.write({"server_type": "pop", "port": world.stack.ports["pop3"]})
+    return mailbox
+
+
+def test_pop_deletes_what_is_stored(world, pop):
+    ids = drop(world, 3, text="line\n" * 3 + ".\n..\n" + "x" * 200_000)
+    assert fetch(pop).count == 3
+    assert stored(world) == sorted(ids)
+    assert count_files(world) == 0
+    source = world.env["mail.catchall.inbound"].search([], limit=1)._get_source()
+    assert source.endswith(b"line\r\n.\r\n..\r\n" + b"x" * 200_000 + b"\r\n")
+
+
+def test_pop_leaves_mail_for_some_days(world, pop):
+    pop.leave_days = 3
+    drop(world, 2)
+    assert fetch(pop).count == 2
+    assert fetch(pop).count == 0
+    assert count_files(world) == 2
+    world.cr.execute(
+        "UPDATE mail_catchall_inbound SET create_date = create_date - INTERVAL '4 days'"
+        " WHERE id = (SELECT min(id) FROM mail_catchall_inbound)"
+    )
+    world.commit()
+    assert fetch(pop).count == 0
+    assert count_files(world) == 1
+
+
+class AnsweringPop(Proxy):
+    """Makes a command one that the server does not know: each time, or only the n-th."""
+
+    def __init__(self, to, command, only=None):
+        super().__init__(to, change_command=self.replace)
+        self.command, self.only, self.count = command, only, 0
+
+    def replace(self, line):
+        if not line.upper().startswith(self.command):
+            return line
+        self.count += 1
+        return b"XNONE\r\n" if self.only in (None, self.count) else line
+
+
+def test_pop_goes_on_after_a_mail_that_the_server_does_not_hand_over(world, pop):
+    ids = drop(world, 3)
+    with AnsweringPop(pop.port, b"RETR", only=2) as proxy:
+        port, pop.port = pop.port, proxy.port
+        result = fetch(pop)
+    assert result.count == 2
+    assert result.text, "which one, and why"
+    assert count_files(world) == 1
+    pop.port = port
+    assert fetch(pop).count == 1
+    assert stored(world) == sorted(ids)
+
+
+def test_pop_without_uidl(world, pop):
+    ids = drop(world, 2)
+    with AnsweringPop(pop.port, b"UIDL") as proxy:
+        pop.port = proxy.port
+        assert fetch(pop).count == 2
+    assert proxy.count == 1
+    assert stored(world) == sorted(ids)
+    assert count_files(world) == 0
+
+
+# ------------------------------------------------------------
+# MANNERS
+# ------------------------------------------------------------
+
+
+def test_two_fetches_of_a_mailbox_at_once(world, mailbox):
+    drop(world, 2)
+    import odoo
+
+    with odoo.registry(world.database).cursor() as cr:
+        other = mailbox.with_env(mailbox.env(cr=cr))
+        assert other._lock_mailbox()
+        assert fetch(mailbox).code == "busy"
+        assert not mailbox.last_error
+        other._unlock_mailbox()
+    assert fetch(mailbox).count == 2
+
+
+def test_the_time_is_over_and_the_next_run_goes_on(world, mailbox):
+    mailbox.batch_size = 2
+    drop(world, 5)
+    result = fetch(mailbox, seconds=0)
+    assert (result.count, result.has_more) == (2, True)
+    assert flags(world).count("S") == 2
+    assert fetch(mailbox).count == 3
+
+
+def test_a_mailbox_that_fails_is_left_alone_for_a_growing_while(world, mailbox):
+    drop(world, 1)
+    port, mailbox.port = mailbox.port, 1
+    world.commit()  # an error rolls back
+    pauses = []
+    for _attempt in range(5):
+        fetch(mailbox)
+        pauses.append(round((mailbox.next_fetch - mailbox.date).total_seconds() / 60))
+    assert pauses == [1, 5, 15, 60, 60]
+    assert mailbox.error_count == 5
+    world.env.cr.execute("UPDATE fetchmail_server SET port = %s", [port])
+    world.commit()
+    world.env["fetchmail.server"]._fetch_mails()
+    assert not stored(world), "the scheduled action waits"
+    message = mailbox.action_fetch_now()["params"]["message"]
+    assert "1 stored, 1 delivered" in message
+    assert (mailbox.error_count, mailbox.next_fetch, mailbox.last_error) == (0, False, False)
+
+
+def test_managers_hear_of_a_mailbox_that_fails_for_a_day(world, mailbox):
+    port, mailbox.port = mailbox.port, 1
+    world.commit()  # an error rolls back
+    fetch(mailbox)
+    assert not mailbox.activity_ids
+    world.env.cr.execute(
+        "UPDATE fetchmail_server SET error_since = error_since - INTERVAL '25 hours'"
+    )
+    world.commit()
+    fetch(mailbox)
+    fetch(mailbox)
+    assert mailbox.activity_ids.user_id == world.env.ref("base.user_admin")
+    assert "refused" in mailbox.activity_ids.note
+    mailbox.port = port
+    fetch(mailbox)
+    assert not mailbox.activity_ids
