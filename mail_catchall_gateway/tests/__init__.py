@@ -21,6 +21,7 @@ from . import test_relay
 from . import test_res_users
 from . import test_retention
 from . import test_review
+from . import test_round_trip
 from . import test_routing
 from . import test_sender_authentication
 from . import test_sender_checks

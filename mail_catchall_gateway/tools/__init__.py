@@ -5,8 +5,10 @@ from . import delivery
 from . import delivery_report
 from . import from_policy
 from . import imap
+from . import imap_folders
 from . import imap_mailbox
 from . import inline_images
+from . import mail_providers
 from . import mailbox
 from . import mailbox_result
 from . import one_account
@@ -17,6 +19,7 @@ from . import refusal
 from . import repair
 from . import report_parts
 from . import report_text
+from . import round_trip
 from . import sender_authentication
 from . import signed_address
 from . import similar_addresses
