@@ -26,8 +26,13 @@
         "wizards/mail_catchall_attach_views.xml",
         "wizards/mail_catchall_bounce_views.xml",
         "wizards/mail_catchall_route_views.xml",
+        "wizards/mail_catchall_setup_views.xml",
         "views/res_users_views.xml",
         "views/res_config_settings_views.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["mail_catchall_gateway/static/src/**/*"],
+        "web.assets_tests": ["mail_catchall_gateway/static/tests/tours/**/*"],
+    },
     "uninstall_hook": "uninstall_hook",
 }

@@ -164,6 +164,26 @@ const SCREENS = {
       await page.locator("#catchall_gateway_setting").scrollIntoViewIfNeeded();
     },
   ],
+  guide: [
+    "admin",
+    DESKTOP,
+    async (page) => {
+      await page.goto(
+        `${url}/web#action=mail_catchall_gateway.mail_catchall_setup_action_open`
+      );
+      await page.waitForSelector(".o_catchall_steps");
+    },
+  ],
+  guide_phone: [
+    "admin",
+    PHONE,
+    async (page) => {
+      await page.goto(
+        `${url}/web#action=mail_catchall_gateway.mail_catchall_setup_action_open`
+      );
+      await page.waitForSelector(".o_catchall_steps");
+    },
+  ],
   mailbox: [
     "admin",
     DESKTOP,

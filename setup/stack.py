@@ -264,8 +264,9 @@ service lmtp {{
 class Postfix(Server):
     """SMTP in and out; ``@acme.test`` tells the envelope recipient, ``@plain.test`` does not.
 
-    Mail to ``@gone.test`` comes back, and of mail to ``@slow.test`` that it is late. The server
-    says of a mail what its field X-Test-Checks tells it to (RFC 8601).
+    Mail to ``@gone.test`` comes back, but for its one mailbox ``catchall@gone.test``, and of mail
+    to ``@slow.test`` that it is late. The server says of a mail what its field X-Test-Checks tells
+    it to (RFC 8601).
     """
 
     name = "smtp"
@@ -297,7 +298,9 @@ class Postfix(Server):
         (self.conf / "transport").write_text(
             f"/@plain[.]test$/ plain:{lmtp}\n"
             "/@pipe[.]test$/ odoo:\n"
+            f"/^catchall@gone[.]test$/ recipient:{lmtp}\n"
             "/@gone[.]test$/ refuse:\n"
+            "/^noreply@odoo[.]com$/ discard:\n"  # whom core's test of an account would write to
             "/@slow[.]test$/ smtp:[127.0.0.1]:1\n"  # where nobody listens
         )
         # what a milter like OpenDMARC does: the checks that a test asks for become the server's

@@ -24,6 +24,7 @@ from . import mail_catchall_inbound_queue
 from . import mail_catchall_inbound_retention
 from . import mail_catchall_inbound_review
 from . import mail_catchall_inbound_steps
+from . import mail_catchall_inbound_test_mail
 from . import mail_mail
 from . import mail_mail_signed
 from . import mail_message
@@ -33,5 +34,6 @@ from . import mail_thread_posting
 from . import mail_thread_signed
 from . import mail_thread_stranger
 from . import res_config_settings
+from . import res_config_settings_state
 from . import res_partner
 from . import res_users

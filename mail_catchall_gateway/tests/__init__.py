@@ -25,6 +25,8 @@ from . import test_round_trip
 from . import test_routing
 from . import test_sender_authentication
 from . import test_sender_checks
+from . import test_setup_guide
+from . import test_setup_tour
 from . import test_signed_address
 from . import test_signed_mail
 from . import test_similar_addresses

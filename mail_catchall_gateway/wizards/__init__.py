@@ -2,3 +2,9 @@ from . import mail_catchall_alias_wizard
 from . import mail_catchall_attach
 from . import mail_catchall_bounce
 from . import mail_catchall_route
+from . import mail_catchall_setup
+from . import mail_catchall_setup_checks
+from . import mail_catchall_setup_hints
+from . import mail_catchall_setup_probe
+from . import mail_catchall_setup_report
+from . import mail_catchall_setup_servers

@@ -1,0 +1,148 @@
+/** @odoo-module **/
+
+import {Component, onMounted, onWillUnmount, useState} from "@odoo/owl";
+import {CopyButton} from "@web/views/fields/copy_clipboard/copy_button";
+import {_t} from "@web/core/l10n/translation";
+import {registry} from "@web/core/registry";
+import {standardFieldProps} from "@web/views/fields/standard_field_props";
+import {useService} from "@web/core/utils/hooks";
+
+// A state is told by a word and a symbol; colour only repeats it.
+const STATES = {
+  todo: {label: _t("To do"), icon: "fa-circle-o", color: "secondary"},
+  waiting: {label: _t("On its way"), icon: "fa-clock-o", color: "info"},
+  info: {label: _t("Note"), icon: "fa-info-circle", color: "info"},
+  warning: {
+    label: _t("Look at this"),
+    icon: "fa-exclamation-triangle",
+    color: "warning",
+  },
+  ok: {label: _t("Done"), icon: "fa-check-circle", color: "success"},
+  error: {label: _t("Problem"), icon: "fa-exclamation-circle", color: "danger"},
+};
+
+/** The steps of the guide, each with its state; a click goes there. */
+export class SetupSteps extends Component {
+  static template = "mail_catchall_gateway.SetupSteps";
+  static props = {...standardFieldProps};
+
+  get steps() {
+    const {record, name} = this.props;
+    return record.fields[name].selection.map(([code, label], index) => ({
+      code,
+      label,
+      number: index + 1,
+      isCurrent: record.data[name] === code,
+      state: STATES[record.data[`${code}_state`] || "todo"],
+    }));
+  }
+
+  go(code) {
+    this.props.record.update({[this.props.name]: code});
+  }
+}
+
+/** The outcome of a check: state and what to do. */
+export class SetupCheck extends Component {
+  static template = "mail_catchall_gateway.SetupCheck";
+  static props = {...standardFieldProps, textField: String};
+
+  get state() {
+    return STATES[this.props.record.data[this.props.name] || "todo"];
+  }
+
+  get text() {
+    return this.props.record.data[this.props.textField];
+  }
+}
+
+/** DNS records, each with a button that copies its value. */
+export class SetupDns extends Component {
+  static template = "mail_catchall_gateway.SetupDns";
+  static components = {CopyButton};
+  static props = {...standardFieldProps};
+
+  get records() {
+    return this.props.record.data[this.props.name] || [];
+  }
+
+  get texts() {
+    return {copy: _t("Copy"), copied: _t("Copied")};
+  }
+}
+
+/** Rows of label, state, value and text; rows with an action lead there. */
+export class SetupReport extends Component {
+  static template = "mail_catchall_gateway.SetupReport";
+  static props = {...standardFieldProps};
+
+  setup() {
+    this.action = useService("action");
+  }
+
+  get rows() {
+    const rows = this.props.record.data[this.props.name] || [];
+    return rows.map((row) => ({...row, state: STATES[row.state]}));
+  }
+
+  open(row) {
+    this.action.doAction(row.action);
+  }
+}
+
+/** How long the test mail is on its way. Asks for it while it is looked at. */
+export class SetupProbe extends Component {
+  static template = "mail_catchall_gateway.SetupProbe";
+  static props = {...standardFieldProps};
+
+  setup() {
+    this.orm = useService("orm");
+    this.progress = useState({seconds: 0});
+    onMounted(() => {
+      this.since = Date.now() - 1000 * this.props.record.data.test_elapsed;
+      this.ticker = setInterval(() => this.tick(), 1000);
+      // It is never there at once; what came in while nobody looked is
+      this.timer = setTimeout(() => this.ask(), 1500);
+    });
+    onWillUnmount(() => {
+      this.isGone = true;
+      clearInterval(this.ticker);
+      clearTimeout(this.timer);
+    });
+  }
+
+  get limit() {
+    return this.props.record.data.test_limit;
+  }
+
+  tick() {
+    const seconds = Math.round((Date.now() - this.since) / 1000);
+    this.progress.seconds = Math.min(seconds, this.limit);
+  }
+
+  async ask() {
+    const {model, resId} = this.props.record;
+    try {
+      await this.orm.silent.call("mail.catchall.setup", "action_check_now", [[resId]]);
+    } finally {
+      if (!this.isGone) {
+        // More seldom after a while: some mail servers refuse who logs in too often
+        const pause = this.progress.seconds < 60 ? 3000 : 10000;
+        this.timer = setTimeout(() => this.ask(), pause);
+      }
+    }
+    if (!this.isGone) {
+      await model.root.load();
+    }
+  }
+}
+
+const fields = registry.category("fields");
+fields.add("catchall_setup_steps", {component: SetupSteps});
+fields.add("catchall_setup_check", {
+  component: SetupCheck,
+  extractProps: ({options}) => ({textField: options.text}),
+});
+fields.add("catchall_setup_dns", {component: SetupDns});
+fields.add("catchall_setup_report", {component: SetupReport});
+fields.add("catchall_setup_probe", {component: SetupProbe});
