@@ -18,6 +18,7 @@ from . import test_queue
 from . import test_recipients
 from . import test_refusal
 from . import test_relay
+from . import test_repair
 from . import test_res_users
 from . import test_retention
 from . import test_review

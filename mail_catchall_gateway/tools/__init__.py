@@ -17,6 +17,9 @@ from . import preview
 from . import recipients
 from . import refusal
 from . import repair
+from . import repair_charsets
+from . import repair_fields
+from . import repair_parts
 from . import report_parts
 from . import report_text
 from . import round_trip

@@ -33,10 +33,12 @@ _DOMAIN = rf"(?:{_LITERAL}|[^\s\"<>(),:;@\[\]\\|/?=]{{1,255}})"
 _ADDR_SPEC = f"{_LOCAL_PART}@{_DOMAIN}"
 _ADDRESS = re.compile(_ADDR_SPEC)
 _FOR = re.compile(rf"(?<!\S)for\s<?(?:{_ROUTE})?({_ADDR_SPEC})>?(?=[\s;,]|$)", re.IGNORECASE)
+_ENCODED_WORD = r"=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?="
 # each alternative takes what it matches for good, so that time is linear
-_COMMENT_TOKEN = re.compile(r'\\.|[()"]|[^\\()"]+|\\')
+_COMMENT_TOKEN = re.compile(rf'{_ENCODED_WORD}|\\.|[()"]|[^\\()"=]+|.')
 _LIST_TOKEN = re.compile(
-    rf'{_QUOTED}|{_LITERAL}|<(?:\s?{_ROUTE})?|\s?@\s?|[>,:;]|\\.|\s|[^\s"<>,:;@\[\]\\]+|.'
+    rf"{_ENCODED_WORD}|{_QUOTED}|{_LITERAL}|<(?:\s?{_ROUTE})?|\s?@\s?|[>,:;]|\\.|\s"
+    r'|[^\s"<>,:;@\[\]\\=]+|.'
 )
 
 
@@ -67,13 +69,16 @@ class Mailbox:
     addresses: tuple = ()
     has_brackets: bool = False
 
-    def bare_addresses(self):
-        """Return the addresses written without angle brackets.
+    @property
+    def found(self):
+        """The addresses of this mailbox.
 
         Where there are brackets, what stands before them is a name, even if it looks like an
-        address: "john@acme.test <evil@x.test>" is evil's (CVE-2023-27043).
+        address: ``john@acme.test <evil@x.test>`` is evil's (CVE-2023-27043).
         """
-        return () if self.has_brackets else tuple(filter(_ADDRESS.fullmatch, self.words))
+        if self.has_brackets:
+            return self.addresses
+        return tuple(filter(_ADDRESS.fullmatch, self.words))
 
 
 def parse_mailboxes(value):
@@ -120,9 +125,8 @@ def extract_addresses(value):
     for mailbox in parse_mailboxes(value):
         # bare addresses fill a whole list item: "mailing list x@y" (ezmlm) is none; Yahoo and AOL
         # append "via <ip>; <date>"
-        is_whole = len(mailbox.words) == 1 or "via" in [word.lower() for word in mailbox.words[1:2]]
-        bare = mailbox.bare_addresses() if is_whole else ()
-        found += mailbox.addresses or bare
+        if mailbox.has_brackets or len(mailbox.words) == 1 or mailbox.words[1].lower() == "via":
+            found += mailbox.found
     return [normalize_address(address) for address in found]
 
 
@@ -188,7 +192,7 @@ def address_fields(fields, names):
     for name, value in fields:
         if name.lower() in names:
             for mailbox in parse_mailboxes(str(value)):
-                for address in mailbox.addresses or mailbox.bare_addresses():
+                for address in mailbox.found:
                     found[normalize_address(address)] = True
     return tuple(found)
 
@@ -204,8 +208,8 @@ def _strip_comments(value):
     for token in _COMMENT_TOKEN.findall(" ".join(value.split())):
         if token == '"' and not depth:
             is_quoted = not is_quoted
-        elif token in "()" and not is_quoted:
-            depth = depth + 1 if token == "(" else max(depth - 1, 0)
+        elif not is_quoted and (token == "(" or (token == ")" and depth)):
+            depth += 1 if token == "(" else -1
             token = " "
         if not depth:
             kept.append(token)
