@@ -1,9 +1,20 @@
+import functools
 import types
+from email.policy import SMTP
 
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 
 from ..tools.from_policy import FromPolicy, apply_policy, choose_envelope, choose_policy
 from .mail_alias_domain_from import POLICIES
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_header(value):
+    """Return From in the shape in which messages hold it; parsing it costs more than all else.
+
+    What is folded stays as it is: a name that Python folds may fall apart.
+    """
+    return value if "\n" in value else SMTP.header_factory("From", value)
 
 
 class IrMailServer(models.Model):
@@ -41,19 +52,21 @@ class IrMailServer(models.Model):
 
         :return FromPolicy:
         """
-        parameters = self.env["ir.config_parameter"].sudo().get_param
+        forced, dynamic = self._get_from_parameters()
         bounce_address = self.env.context.get("domain_bounce_address")
         domain = self.env["mail.alias.domain"]._get_from_policy(bounce_address)
         server = self.sudo()
         own = server.from_policy and FromPolicy(
             server.from_policy, server.from_address or domain.address
         )
-        return choose_policy(
-            own,
-            forced=parameters("mail.force.smtp.from"),
-            dynamic=parameters("mail.dynamic.smtp.from"),
-            domain=domain,
-        )
+        return choose_policy(own, forced=forced, dynamic=dynamic, domain=domain)
+
+    @api.model
+    @tools.ormcache()
+    def _get_from_parameters(self):
+        """Return the system parameters of Odoo up to 14: they are read for each mail."""
+        get_param = self.env["ir.config_parameter"].sudo().get_param
+        return get_param("mail.force.smtp.from"), get_param("mail.dynamic.smtp.from")
 
     @api.model
     def _apply_from_policy(self, policy, header_from, from_filters):
@@ -105,7 +118,8 @@ class IrMailServer(models.Model):
     def send_email(self, message, *args, **kwargs):
         """Put messaging aliases in place, also in what was built by no ``mail.mail``."""
         users = self.env["res.users"]
-        for name in ("From", "Reply-To"):
+        is_direct = "send_validated_to" not in self.env.context
+        for name in ("From", "Reply-To") if is_direct else ():
             value = message[name] and str(message[name])
             replaced = value and users._replace_own_address(value)
             if replaced != value:
@@ -140,7 +154,7 @@ class IrMailServer(models.Model):
             message["Reply-To"] = header_from
         if sender.is_replaced:
             del message["From"]
-            message.set_raw("From", sender.header)  # folded: what Python folds may fall apart
+            message.set_raw("From", _parse_header(sender.header))
         return sender
 
     def _get_test_email_from(self):

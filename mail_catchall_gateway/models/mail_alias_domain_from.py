@@ -72,14 +72,17 @@ class MailAliasDomain(models.Model):
     @api.model
     @tools.ormcache()
     def _get_from_policies(self):
-        """Return the policies of all alias domains, by their name, bounce address and id."""
+        """Return the policies of all alias domains, by their name, bounce address and id.
+
+        :return dict: empty where all leave it to Odoo
+        """
         found = {}
         # pylint: disable-next=no-search-all
         for domain in self.sudo().search([]):
             policy = FromPolicy(domain.from_policy, domain._get_from_address())
             found.setdefault(normalize_domain(domain.name), policy)
             found[domain.bounce_email] = found[domain.id] = policy
-        return found
+        return {} if all(policy.is_native for policy in found.values()) else found
 
     @api.model
     def _get_from_policy(self, bounce_address):
@@ -90,7 +93,10 @@ class MailAliasDomain(models.Model):
         :return FromPolicy:
         """
         found = self._get_from_policies()
+        if not found:
+            return FromPolicy()
         address = normalize_address(bounce_address or "")
-        company_domain = self.env.company.sudo().alias_domain_id
-        keys = (address, address.rpartition("@")[2], company_domain.id)
-        return next((found[key] for key in keys if key in found), FromPolicy())
+        for key in (address, address.rpartition("@")[2]):
+            if key in found:
+                return found[key]
+        return found.get(self.env.company.sudo().alias_domain_id.id, FromPolicy())

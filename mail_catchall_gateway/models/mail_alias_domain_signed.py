@@ -1,7 +1,7 @@
 from odoo import api, models, tools
 
-from ..tools.addresses import normalize_domain
-from ..tools.signed_address import build_local_part, parse_local_part
+from ..tools.addresses import normalize_address, normalize_domain
+from ..tools.signed_address import build_local_part, parse_local_part, split_mailbox
 
 
 class MailAliasDomain(models.Model):
@@ -15,11 +15,26 @@ class MailAliasDomain(models.Model):
     @api.model
     @tools.ormcache()
     def _get_signing_domains(self):
-        """Return the names of the alias domains whose mail carries signed addresses."""
+        """Return the alias domains whose mail carries signed addresses.
+
+        :return dict: name of the alias domain by its name, and by that of each accepted domain
+        """
         domains = self.sudo().search([("signed_reply_to", "=", True)])
-        return frozenset(normalize_domain(domain.name) for domain in domains)
+        signing = {normalize_domain(domain.name) for domain in domains}
+        names = ((name, domain) for name, (domain, _sep) in self._get_domain_map().items())
+        return {name: domain for name, domain in names if normalize_domain(domain) in signing}
 
     @api.model
+    def _get_ownership_test(self):
+        """Return a function that tells at once of most addresses that they are not ours.
+
+        For what is asked for each mail that leaves.
+        """
+        names, service = self._get_domain_map(), self._get_service_addresses()
+        return lambda address: address.rpartition("@")[2] in names or address in service
+
+    @api.model
+    @tools.ormcache()
     def _get_signing_key(self):
         scope = "mail_catchall_gateway-signed-address"
         return tools.hmac(self.env(su=True), scope, "1").encode()
@@ -33,16 +48,11 @@ class MailAliasDomain(models.Model):
         :param bytes key: see ``_get_signing_key``
         :return str: with the same name; ``email`` where it is not to be signed
         """
-        found = tools.email_split_tuples(email or "")
-        if len(found) != 1:
+        begin, address, end = split_mailbox(email or "")
+        domain = self._get_signing_domains().get(normalize_domain(address.rpartition("@")[2]))
+        if not domain or not self._is_gateway_address(normalize_address(address)):
             return email
-        name, address = found[0]
-        domain = self._get_domain_map().get(normalize_domain(address.rpartition("@")[2]), ("",))[0]
-        if normalize_domain(domain) not in self._get_signing_domains():
-            return email
-        if not self._is_gateway_address(tools.email_normalize(address)):
-            return email
-        return tools.formataddr((name, f"{build_local_part(key, signed)}@{domain}"))
+        return f"{begin}{build_local_part(key, signed)}@{domain}{end}"
 
     @api.model
     def _parse_signed(self, address):

@@ -56,19 +56,16 @@ class MailCatchallInbound(models.Model):
 
     def _link_messages(self, delivery):
         """Note what the mail became."""
-        if not delivery.routes or not delivery.message_id:
+        if not delivery.routes or not delivery.posted:
             return
-        messages = self.env["mail.message"].search([("message_id", "=", delivery.message_id)])
-        if delivery.is_copy:
-            messages -= self._find_messages([self.message_id])
-        conversations = self.env["mail.catchall.conversation"]
-        target = messages[:1]
-        for message in messages:
-            if message.model == conversations._name:
-                self.conversation_id = message.res_id
+        posted = sorted(delivery.posted, reverse=True)
+        messages = self.env["mail.message"].browse(message_id for message_id, *_rest in posted)
+        for _message_id, model, record_id in posted:
+            if model == "mail.catchall.conversation":
+                self.conversation_id = record_id
         self.mail_message_ids |= messages
-        self.res_model, self.res_id = target.model, target.res_id
-        self.company_id = target.record_company_id
+        _message_id, self.res_model, self.res_id = posted[0]
+        self.company_id = messages[0].record_company_id
 
     # ------------------------------------------------------------
     # VERDICT
@@ -179,7 +176,10 @@ class MailCatchallInbound(models.Model):
         """
         body = self.env["ir.qweb"]._render(
             "mail_catchall_gateway.bounce_unrouted",
-            {"addresses": self._get_unknown_addresses(delivery), "company": self.env.company},
+            {
+                "addresses": self._get_unknown_addresses(delivery),
+                "company": self.company_id or self.env.company,
+            },
         )
         delivery.rejection_code = code
         self._send_rejection(delivery, self._parse_header(raw), body)

@@ -19,8 +19,10 @@ class MailMail(models.Model):
         """
         emails = super()._prepare_outgoing_list(recipients_follower_status)
         domains, users = self.env["mail.alias.domain"], self.env["res.users"]
+        is_ours = domains._get_ownership_test()
         for values in emails:
             addresses = values["email_to_normalized"] if values["partner_id"] else []
+            addresses = filter(is_ours, addresses)
             if any(
                 domains._is_service_address(address)
                 or (domains._is_gateway_address(address) and users._find_by_alias(address))

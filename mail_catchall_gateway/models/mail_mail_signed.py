@@ -72,10 +72,11 @@ class MailMail(models.Model):
         button, and a contact form is sent by OdooBot too.
         """
         message = self.mail_message_id
-        is_bot = message.author_id == self.env.ref("base.partner_root").sudo()
-        return message.message_type in MACHINE_TYPES or (
-            is_bot and message.message_type == "comment"
-        )
+        if message.message_type != "comment":
+            return message.message_type in MACHINE_TYPES
+        # not env.ref, which asks the database each time
+        odoobot_id = self.env["ir.model.data"]._xmlid_to_res_id("base.partner_root")
+        return message.author_id.id == odoobot_id
 
     def _is_sent_to_ourselves(self):
         """Tell whether the mail is meant to come back, like that of a contact form."""

@@ -66,7 +66,39 @@ class MailThread(models.AbstractModel):
         headers = {**AUTOMATIC_HEADERS, "X-Catchall-Loop": inbound._get_loop_mark()}
         mail_values.update(email_to=address, headers=repr(headers))
         gateway = self.with_context(catchall_queue_mail=True)
+        if domain := self._get_rejecting_domain(delivery):
+            gateway = gateway.with_company(domain.company_ids[0])
+            mail_values.update(gateway._prepare_company_values(domain, mail_values))
         return super(MailThread, gateway)._routing_create_bounce_email(*arguments, **mail_values)
+
+    @api.model
+    def message_route(self, *args, **kwargs):
+        """Let the text of a rejection be that of the company that was written to.
+
+        Core writes it while it routes, as the company of this process.
+        """
+        delivery = self.env.context.get("catchall_delivery")
+        may_be_rejected = delivery is not None and not delivery.get_all("alias")
+        if may_be_rejected and (domain := self._get_rejecting_domain(delivery)):
+            self = self.with_company(domain.company_ids[0])
+        return super().message_route(*args, **kwargs)
+
+    @api.model
+    def _get_rejecting_domain(self, delivery):
+        """Return the alias domain that a mail was written to, if a company uses it."""
+        find = self.env["mail.alias.domain"]._find_by_address
+        recipients = delivery.get_all("service", "alias", "unknown")
+        found = (find(recipient.address) for recipient in recipients)
+        return next((domain for domain in found if domain.company_ids), None)
+
+    @api.model
+    def _prepare_company_values(self, domain, mail_values):
+        """Let a rejection be the company's that was written to, not that of this process."""
+        company = self.env.company
+        values = {"record_alias_domain_id": domain.id, "record_company_id": company.id}
+        if "reply_to" in mail_values:
+            values["reply_to"] = company.email or domain.bounce_email
+        return values
 
     # ------------------------------------------------------------
     # REPORTS

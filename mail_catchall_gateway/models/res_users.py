@@ -1,9 +1,15 @@
+import functools
+
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ..tools.alias_names import make_unique, propose_local_part
 
 ALIAS_FIELDS = ("alias_name", "alias_domain_id", "alias_id", "further_alias_ids")
+
+
+#: A queue of mails asks for the same few addresses again and again.
+_normalize = functools.lru_cache(maxsize=4096)(tools.email_normalize)
 
 
 class ResUsers(models.Model):
@@ -225,7 +231,7 @@ class ResUsers(models.Model):
         identities = self._get_identities()
         if not identities:
             return email
-        return identities.get(tools.email_normalize(email), (0, email))[1]
+        return identities.get(_normalize(email), (0, email))[1]
 
     @api.model
     def _find_by_alias(self, address):

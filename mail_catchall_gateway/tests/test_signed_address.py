@@ -9,6 +9,7 @@ from ..tools.signed_address import (
     build_local_part,
     looks_signed,
     parse_local_part,
+    split_mailbox,
 )
 
 KEY = b"secret of this database"
@@ -56,6 +57,28 @@ class TestSignedAddress(BaseCase):
         for number in (-1, LARGEST + 1):
             with self.subTest(number=number), self.assertRaises(ValueError):
                 build_local_part(KEY, SignedAddress(REPLY, number))
+
+    def test_mailboxes(self):
+        for text, parts in {
+            "a@acme.com": ("", "a@acme.com", ""),
+            '"Acme, Ltd" <a@acme.com>': ('"Acme, Ltd" <', "a@acme.com", ">"),
+            "=?utf-8?b?SsO8?= <a@acme.com>": ("=?utf-8?b?SsO8?= <", "a@acme.com", ">"),
+            "a@acme.com, b@acme.com": ("a@acme.com, b@acme.com", "", ""),
+            '"Bike@Home" <a@acme.com>': ('"Bike@Home" <', "a@acme.com", ">"),
+            r'"x\" <b@acme.com>, \"y" <a@acme.com>': (
+                r'"x\" <b@acme.com>, \"y" <',
+                "a@acme.com",
+                ">",
+            ),
+            '"x" <a@acme.com>, "y" <b@acme.com>': ('"x" <a@acme.com>, "y" <b@acme.com>', "", ""),
+            '"' * 100000 + "@": ('"' * 100000 + "@", "", ""),
+            "a@acme.com (Acme)": ("a@acme.com (Acme)", "", ""),
+            "Acme": ("Acme", "", ""),
+            "": ("", "", ""),
+            "<" * 100000 + "@": ("<" * 100000 + "@", "", ""),
+        }.items():
+            with self.subTest(text=text[:40]):
+                self.assertEqual(split_mailbox(text), parts)
 
     def test_names_of_people_do_not_look_signed(self):
         for local_part in ("reply.team", "bounce.house", "reply", "bounce.test", "john.doe"):

@@ -247,6 +247,24 @@ class TestSignedMail(CatchallCommon):
         self.assertVerdict(inbound, "review", "unrouted")
         self.assertEqual(self.statuses(message)[other], "sent")
 
+    def test_a_company_rejects_as_itself(self):
+        second = self.mail_alias_domain_c2
+        self.strict.accepted = relays.re.compile(rf"[^@\s]+@{second.name}")
+        self.relay.from_filter = second.name
+        second.unrouted_policy = "bounce"
+        for signed in (False, True):
+            second.signed_reply_to = signed
+            for number, name in enumerate((second.catchall_alias, "nobody")):
+                with self.subTest(name=name, signed=signed):
+                    sender = f"con{number}{signed:d}@customer.example"
+                    self.take_in(f"{name}@{second.name}", sender)
+                    left = self.leave(sender)
+                    self.assertEqual(left.header_from, f"MAILER-DAEMON <{second.bounce_email}>")
+                    self.assertEqual(left.envelope_from, left.mail["Return-Path"])
+                    self.assertEqual(left.mail["Auto-Submitted"], "auto-generated")
+                    self.assertNotIn(self.company_admin.name.encode(), left.raw)
+        self.assertFalse(self.strict.refused)
+
     def bounce(self, report, left):
         """Process a report about a mail that left, sent to its envelope sender."""
         del report["To"]

@@ -61,7 +61,7 @@ def choose_policy(server=None, forced="", dynamic="", domain=None):
     if server:
         return server
     for name, value in ((FORCED, forced), (DYNAMIC, dynamic)):
-        if addresses := _split(value):
+        if value and (addresses := _split(value)):
             return FromPolicy(name, addresses[-1][1])
     return domain or FromPolicy()
 

@@ -17,6 +17,9 @@ REPLY, BOUNCE = "reply", "bounce"
 _VERSION = "a"
 _MAC_OCTETS = 15
 _MAX_NUMBER = 2**31 - 1  # ids are four octets in PostgreSQL
+_MAILBOX = re.compile(
+    r'((?:"(?:[^"\\]|\\.)*"\s*<|[^<>@"]*<)?)([^\s<>,;:"()@]+@[^\s<>,;:"()@]+)(>?)', re.DOTALL
+)
 _LOCAL_PART = re.compile(rf"({REPLY}|{BOUNCE})\.{_VERSION}([a-z2-7]{{31,56}})")
 
 
@@ -103,6 +106,16 @@ def _unpack(payload):
             numbers.append(number)
             number = shift = 0
     return numbers
+
+
+def split_mailbox(text):
+    """Return what stands before an address, the address, and what stands behind it.
+
+    :param str text: a mailbox (RFC 5322, 3.4)
+    :return tuple: the three parts; without an address if there is none, or more than one
+    """
+    match = _MAILBOX.fullmatch(text)
+    return match.groups() if match else (text, "", "")
 
 
 def looks_signed(local_part):
