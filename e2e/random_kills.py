@@ -1,4 +1,6 @@
-"""Workers that fetch and process, killed at random: ``random_kills.py CONFIG DATABASE KILLS SECONDS``.
+"""Workers that fetch and process, killed at random.
+
+    random_kills.py CONFIG DATABASE KILLS SECONDS
 
 Two at once, each replaced when it is killed. Afterwards they go on until nothing waits; what dead
 workers had in hands is made due then, for nobody wants to wait the minute.
@@ -12,8 +14,9 @@ import sys
 import time
 import traceback
 
-import odoo
 import psycopg2
+
+import odoo
 
 WORKERS = 2
 

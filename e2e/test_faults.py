@@ -1,4 +1,4 @@
-"""What the machine does to a fetch: processes killed at random, a full disk, a restarted database."""
+"""What the machine does to a fetch: kills at random, a full disk, a restarted database."""
 
 import os
 import resource
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from test_fetching import JOHN, count_files, drop, fetch, flags, stored
+from test_fetching import count_files, drop, fetch, flags, stored
 
 #: Mails and kills; ``setup/test.sh --all`` takes 10,000 and 100.
 MAILS, KILLS = map(int, os.environ.get("MCG_KILLS", "300,20").split(","))

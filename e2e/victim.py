@@ -6,6 +6,7 @@ import sys
 
 import odoo
 
+
 def die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -15,5 +15,8 @@ def uninstall_hook(env):
     )
     users.write({"alias_id": False})
     aliases.unlink()
-    # on a table of core's, so that it would stay
-    env.cr.execute("DROP INDEX IF EXISTS mail_alias_domain_name_length")
+    # on a table of core's, so that they would stay
+    env.cr.execute(
+        "DROP INDEX IF EXISTS mail_alias_domain_name_length,"
+        " mail_alias__alias_parent_thread_id_index"
+    )

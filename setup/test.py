@@ -61,6 +61,12 @@ class Checks:
         """end to end: Postfix, Dovecot, processes that die, uninstalling"""
         return self.pytest("-p", "no:odoo", "e2e")
 
+    def kills(self):
+        """10,000 mails, two workers, 100 kills; the dialogue cut after every 7th octet"""
+        long = {"MCG_KILLS": "10000,100", "MCG_CUT_STEP": "7"}
+        names = "killed_at_random or cut_after"
+        return self.pytest("-p", "no:odoo", "-s", "e2e", "-k", names, environment=long)
+
     def demo(self):
         """setup/run.sh in a fresh state folder"""
         demo = self.state / "demo_check"
@@ -84,11 +90,16 @@ class Checks:
         if subprocess.run([sys.executable, *arguments], cwd=REPO).returncode:
             raise StackError(f"{' '.join(arguments)} failed")
 
-    def pytest(self, *arguments: str) -> str:
+    def pytest(self, *arguments: str, environment=None) -> str:
         """Run pytest and return its own summary."""
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
         process = subprocess.Popen(
-            command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=REPO,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(environment or {})},
         )
         last = ""
         for line in process.stdout:
@@ -146,15 +157,19 @@ DEFAULT = ("lint", "odoo_bin", "upgrade", "pytest_odoo", "gateway", "e2e", "demo
 def main():
     parser = argparse.ArgumentParser(description="Runs what CI runs.")
     parser.add_argument("--state", required=True, type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--all", action="store_true", help="core's whole suites too")
-    parser.add_argument("check", nargs="*", help=f"only these: {' '.join((*DEFAULT, 'core'))}")
+    parser.add_argument(
+        "--all", action="store_true", help="core's whole suites and the long fault tests too"
+    )
+    parser.add_argument(
+        "check", nargs="*", help=f"only these: {' '.join((*DEFAULT, 'core', 'kills'))}"
+    )
     args = parser.parse_args()
     exit_on_signals()
     os.environ["MCG_STATE"] = str(args.state)
     os.environ["PRE_COMMIT_HOME"] = str(args.state / "pre-commit")
     state = args.state / "test"
     state.mkdir(exist_ok=True)
-    names = args.check or [*DEFAULT, *(["core"] if args.all else [])]
+    names = args.check or [*DEFAULT, *(["core", "kills"] if args.all else [])]
     sys.exit(0 if Checks(state).run(names) else 1)
 
 

@@ -47,11 +47,16 @@ class FetchmailServer(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "mail_catchall_gateway.mail_catchall_inbound_action_server"
         )
-        return {**action, "context": {"active_id": self.id}, "domain": [("server_id", "=", self.id)]}
+        return {
+            **action,
+            "context": {"active_id": self.id},
+            "domain": [("server_id", "=", self.id)],
+        }
 
     def _get_inbound_url(self):
         action = self.env.ref("mail_catchall_gateway.mail_catchall_inbound_action_server")
-        return f"#action={action.id}&model=mail.catchall.inbound&view_type=list&active_id={self[:1].id}"
+        model = "mail.catchall.inbound"
+        return f"#action={action.id}&model={model}&view_type=list&active_id={self[:1].id}"
 
     # ------------------------------------------------------------
     # IN WORDS

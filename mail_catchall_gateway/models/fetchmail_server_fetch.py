@@ -37,9 +37,7 @@ class FetchmailServer(models.Model):
 
     def _fetch_mails(self):
         """Let the scheduled action leave a mailbox alone that failed a moment ago."""
-        return super(
-            FetchmailServer, self.with_context(catchall_is_scheduled=True)
-        )._fetch_mails()
+        return super(FetchmailServer, self.with_context(catchall_is_scheduled=True))._fetch_mails()
 
     def fetch_mail(self):
         """Fetch catch-all mailboxes our way. It commits, as core's method does."""
@@ -187,7 +185,9 @@ class FetchmailServer(models.Model):
             return {}
         domain = [("server_id", "=", self.id), ("uid", "in", uids)]
         domain += [(name, "=", value) for name, value in key.items()]
-        stored = self.env["mail.catchall.inbound"].sudo().search_read(domain, ["uid", "create_date"])
+        stored = (
+            self.env["mail.catchall.inbound"].sudo().search_read(domain, ["uid", "create_date"])
+        )
         return {row["uid"]: row["create_date"] for row in stored}
 
     def _get_old(self, stored):
@@ -214,7 +214,9 @@ class FetchmailServer(models.Model):
             raise
         except Exception as error:
             if len(bodies) == 1:
-                _logger.warning("A mail of mailbox %s could not be stored", self.name, exc_info=True)
+                _logger.warning(
+                    "A mail of mailbox %s could not be stored", self.name, exc_info=True
+                )
                 mailbox.problems.append(f"UID {next(iter(bodies))}: {error}")
                 return []
         stored = (self._store(mailbox, {uid: body}) for uid, body in bodies.items())

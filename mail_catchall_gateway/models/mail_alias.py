@@ -17,6 +17,8 @@ class MailAlias(models.Model):
         store=True,
         help="Mail to this address goes to a user, not to a document.",
     )
+    # core looks the Reply-To of each message up by it, and reads all aliases without an index
+    alias_parent_thread_id = fields.Integer(index="btree_not_null")
     alias_user_id = fields.Many2one(
         "res.users",
         "User",

@@ -1,3 +1,4 @@
+import datetime
 import logging
 import time
 import traceback
@@ -17,6 +18,8 @@ RETRY_MINUTES = (1, 5, 15, 60, 360)
 MAX_ATTEMPTS = 8
 #: Emails that a worker takes at once. If it dies, they wait for the first retry.
 CLAIM_SIZE = 20
+#: Seconds for which a mail waits whose copy another worker has in hands.
+COPY_SECONDS = 5
 #: So often a worker looks again when others were faster.
 CLAIM_ATTEMPTS = 20
 #: Seconds after which a worker gives back what it took and did not come to: before others take it.
@@ -45,7 +48,12 @@ class MailCatchallInbound(models.Model):
         """
         until = until or time.monotonic() + get_time_limit()
         while inbounds := self._claim():
-            left = inbounds._process_claimed(min(until, time.monotonic() + CLAIM_SECONDS))
+            free = inbounds._lock_for_worker()
+            (inbounds - free)._release(COPY_SECONDS)
+            try:
+                left = free._process_claimed(min(until, time.monotonic() + CLAIM_SECONDS))
+            finally:
+                free._unlock_for_worker()
             self._trigger_mail_queue()
             if time.monotonic() > until:
                 if left or self._has_waiting():
@@ -65,21 +73,69 @@ class MailCatchallInbound(models.Model):
             inbound._process_in_transaction()
         return self.browse()
 
-    def _release(self):
-        """Give rows back as if they had never been taken."""
+    def _release(self, seconds=0):
+        """Give rows back as if they had never been taken.
+
+        :param int seconds: for how long they are left alone
+        """
+        if not self:
+            return
+        next_attempt = seconds and fields.Datetime.now() + datetime.timedelta(seconds=seconds)
         self.env.cr.execute(
             """
             UPDATE mail_catchall_inbound
-               SET state = 'pending', attempt_count = attempt_count - 1, next_attempt = NULL
+               SET state = 'pending', attempt_count = attempt_count - 1, next_attempt = %s
              WHERE id IN (
                 SELECT id FROM mail_catchall_inbound
                  WHERE id IN %s AND state = 'processing'
                    FOR UPDATE SKIP LOCKED)
             """,
-            [tuple(self.ids)],
+            [next_attempt or None, tuple(self.ids)],
         )
         self.invalidate_recordset()
+        if next_attempt:
+            cron = self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")
+            cron._trigger(at=next_attempt)
         # for the other workers
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+
+    def _lock_for_worker(self):
+        """Keep other workers from the copies of these mails, until :meth:`_unlock_for_worker`.
+
+        The key is that of ``_lock_copies``. For a session, not a transaction: what another worker
+        wrote is seen only by a transaction that starts after the lock. All at once, because each
+        statement costs a mail time.
+
+        :return: those that nobody else has a copy of in hands
+        """
+        # materialized, or PostgreSQL might lock rows that it looks at and does not return
+        self.env.cr.execute(
+            """
+            WITH taken AS MATERIALIZED (
+                SELECT id, hashtext(COALESCE(NULLIF(message_id, ''), %s || id)) AS key
+                  FROM mail_catchall_inbound
+                 WHERE id IN %s)
+            SELECT id FROM taken WHERE pg_try_advisory_lock(key)
+            """,
+            [f"{self._name},", tuple(self.ids)],
+        )
+        free = self.browse(sorted(row[0] for row in self.env.cr.fetchall()))
+        # the transactions that follow start after the lock
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        return free
+
+    def _unlock_for_worker(self):
+        if not self or self.env.cr.closed:
+            return
+        self.env.cr.execute(
+            """
+            SELECT pg_advisory_unlock(hashtext(COALESCE(NULLIF(message_id, ''), %s || id)))
+              FROM mail_catchall_inbound
+             WHERE id IN %s
+            """,
+            [f"{self._name},", tuple(self.ids)],
+        )
+        # nothing to write; leaves no transaction open
         self.env.cr.commit()  # pylint: disable=invalid-commit
 
     @api.model
@@ -87,9 +143,7 @@ class MailCatchallInbound(models.Model):
         now = fields.Datetime.now()
         domain = ["|", ("next_attempt", "=", False), ("next_attempt", "<=", now)]
         return bool(
-            self.sudo().search_count(
-                [("state", "in", ("pending", "processing")), *domain], limit=1
-            )
+            self.sudo().search_count([("state", "in", ("pending", "processing")), *domain], limit=1)
         )
 
     @api.model
@@ -163,36 +217,27 @@ class MailCatchallInbound(models.Model):
     def _process_in_transaction(self):
         """Process one row and commit; after an error roll back and record it."""
         self.ensure_one()
-        key = self.message_id or f"{self._name},{self.id}"
-        self.env.cr.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [key])
-        if not self.env.cr.fetchone()[0]:
-            return  # a copy of this mail is being processed: later, when its outcome is known
         try:
-            # what the other transaction wrote is seen only by one that starts after the lock
-            self.env.cr.rollback()
             retrying(self._process_locked, self.env)
         except Exception as error:
             self.env.cr.rollback()
             self._record_error(error)
-        finally:
-            self.env.cr.execute("SELECT pg_advisory_unlock(hashtext(%s))", [key])
-            # nothing to write; leaves no transaction open
-            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _process_locked(self):
-        self.env.cr.execute(
-            """
-            SELECT id FROM mail_catchall_inbound
-             WHERE id = %s AND state = 'processing' FOR UPDATE SKIP LOCKED
-            """,
-            [self.id],
-        )
-        if not self.env.cr.fetchone():
+        """Process one row, where nobody else has a copy of it in hands.
+
+        Who took this row nevertheless would end with a serialization failure, as all write to it.
+        """
+        if self.state != "processing":
             return  # another worker was faster
         if self.attempt_count > MAX_ATTEMPTS:
             raise RuntimeError(
                 f"the process ended while it handled this mail, {MAX_ATTEMPTS} times"
             )
+        if not self.verdict_code:
+            # nothing was ever decided about it, so that there is nothing to be read
+            for name in ("alias_ids", "mail_message_ids"):
+                self.env.cache.set(self, self._fields[name], ())
         self._finish(self._process())
 
     def _finish(self, verdict):
@@ -233,7 +278,5 @@ class MailCatchallInbound(models.Model):
                 }
             )
             if is_last:
-                inbound._schedule_for_managers(
-                    _("An email could not be processed"), inbound.reason
-                )
+                inbound._schedule_for_managers(_("An email could not be processed"), inbound.reason)
         self.invalidate_recordset()

@@ -19,10 +19,10 @@ class MailCatchallInbound(models.Model):
 
     _inherit = "mail.catchall.inbound"
 
-    is_source_dropped = fields.Boolean("Source Dropped", readonly=True)
+    is_source_dropped = fields.Boolean(readonly=True)
 
     def init(self):
-        super().init()
+        res = super().init()
         # most rows have none any more
         self.env.cr.execute(
             """
@@ -30,6 +30,7 @@ class MailCatchallInbound(models.Model):
                 ON mail_catchall_inbound (state, write_date) WHERE is_source_dropped IS NOT TRUE
             """
         )
+        return res
 
     @api.model
     def _get_retention_days(self, key):
@@ -65,4 +66,6 @@ class MailCatchallInbound(models.Model):
 
     def _get_source_attachments(self):
         domain = [("res_model", "=", self._name), ("res_field", "=", "raw")]
-        return self.env["ir.attachment"].sudo().search([*domain, ("res_id", "in", self.ids)])
+        domain.append(("res_id", "in", self.ids))
+        names = ["store_fname", "db_datas", "checksum", "res_id"]
+        return self.env["ir.attachment"].sudo().search_fetch(domain, names)

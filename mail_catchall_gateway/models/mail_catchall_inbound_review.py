@@ -30,9 +30,7 @@ class MailCatchallInbound(models.Model):
     def _compute_is_open(self):
         for inbound in self:
             inbound.is_open = inbound.state in OPEN_STATES
-            inbound.is_reviewable = (
-                inbound.state in REVIEW_STATES and not inbound.is_source_dropped
-            )
+            inbound.is_reviewable = inbound.state in REVIEW_STATES and not inbound.is_source_dropped
 
     # ------------------------------------------------------------
     # ACTIONS

@@ -67,7 +67,10 @@ class MailThread(models.AbstractModel):
             # nobody outside is told that a machine answered
             partners = self.env["res.partner"].sudo().browse(partner_ids or [])
             partner_ids = partners.filtered(lambda p: p.user_ids and not p.partner_share).ids
-        return super().message_post(message_type=message_type, partner_ids=partner_ids, **kwargs)
+        message = super().message_post(message_type=message_type, partner_ids=partner_ids, **kwargs)
+        if delivery and message.message_id == delivery.message_id:
+            delivery.posted.append((message.id, self._name, self.id))
+        return message
 
     def _notify_thread_by_email(self, message, recipients_data, **kwargs):
         """Send copies of what is in the Inbox to the users' own mailboxes.

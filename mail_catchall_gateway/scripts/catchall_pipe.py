@@ -73,9 +73,7 @@ def hand_over(config, raw, recipients):
     models = xmlrpc.client.ServerProxy(url + "/xmlrpc/2/object", transport(), allow_none=True)
     mailbox = int(config.get("mailbox") or 0) or False
     arguments = [xmlrpc.client.Binary(raw), recipients, mailbox]
-    return models.execute_kw(
-        database, uid, password, "mail.catchall.inbound", "receive", arguments
-    )
+    return models.execute_kw(database, uid, password, "mail.catchall.inbound", "receive", arguments)
 
 
 def main(arguments):
@@ -99,7 +97,7 @@ def main(arguments):
 
 
 def _keep(reason):
-    print(f"catchall_pipe: {reason[:500]}", file=sys.stderr)
+    sys.stderr.write(f"catchall_pipe: {reason[:500]}\n")
     return EX_TEMPFAIL
 
 

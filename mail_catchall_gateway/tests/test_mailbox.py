@@ -26,7 +26,7 @@ class FakeMailbox:
 
 
 class TestMailbox(BaseCase):
-    def read(self, sizes, count, octets):
+    def read_all(self, sizes, count, octets):
         mailbox = FakeMailbox(sizes)
         with concurrent.futures.ThreadPoolExecutor(1) as line:
             for bodies in read_ahead(line, mailbox, list(sizes), count, octets):
@@ -36,20 +36,23 @@ class TestMailbox(BaseCase):
         return mailbox.log
 
     def test_the_next_batch_is_fetched_while_one_is_stored(self):
-        log = self.read({"1": 10, "2": 10, "3": 10, "4": 10}, 2, 1000)
+        log = self.read_all({"1": 10, "2": 10, "3": 10, "4": 10}, 2, 1000)
         self.assertEqual(
-            log, [("fetch", "1", "2"), ("fetch", "3", "4"), ("store", "1", "2"), ("store", "3", "4")]
+            log,
+            [("fetch", "1", "2"), ("fetch", "3", "4"), ("store", "1", "2"), ("store", "3", "4")],
         )
 
     def test_a_large_mail_is_in_memory_alone(self):
-        log = self.read({"1": 10, "2": 900, "3": 10}, 50, 1000)
-        self.assertEqual([entry[1:] for entry in log if entry[0] == "store"], [("1",), ("2",), ("3",)])
-        log = self.read({"1": 10, "2": 2000, "3": 10}, 50, 1000)
+        log = self.read_all({"1": 10, "2": 900, "3": 10}, 50, 1000)
+        self.assertEqual(
+            [entry[1:] for entry in log if entry[0] == "store"], [("1",), ("2",), ("3",)]
+        )
+        log = self.read_all({"1": 10, "2": 2000, "3": 10}, 50, 1000)
         self.assertEqual(log.index(("store", "1")) + 1, log.index(("fetch", "2")))
         self.assertEqual(log.index(("store", "2")) + 1, log.index(("fetch", "3")))
 
     def test_nothing_to_read(self):
-        self.assertEqual(self.read({}, 2, 1000), [])
+        self.assertEqual(self.read_all({}, 2, 1000), [])
 
     def test_what_was_handled_is_not_held_while_the_next_is_awaited(self):
         mailbox = FakeMailbox({"1": 10, "2": 10})

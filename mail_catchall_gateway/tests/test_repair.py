@@ -83,7 +83,7 @@ def nested(depth, content_type=b'multipart/mixed; boundary="%d"', leaf=b"\r\nlea
 
 
 class TestRepair(BaseCase):
-    def read(self, raw, keep=None):
+    def read_mail(self, raw, keep=None):
         """Repair a mail and read it as core does, with the copy of the original that it attaches.
 
         :return dict: what core read; the body as plain text, attachments as (name, octets)
@@ -205,7 +205,7 @@ class TestRepair(BaseCase):
                     ("encoded", encoded(b"quoted-printable", content_type, qp)),
                 ]:
                     with self.subTest(charset=charset, subtype=subtype, form=name):
-                        self.assertEqual(self.read(raw)["body"], expected)
+                        self.assertEqual(self.read_mail(raw)["body"], expected)
 
     def test_texts_without_a_charset(self):
         for name, raw, expected in [
@@ -223,7 +223,7 @@ class TestRepair(BaseCase):
             ("no header", b"\r\n\r\nhello", "hello"),
         ]:
             with self.subTest(name):
-                self.assertEqual(self.read(raw)["body"], expected)
+                self.assertEqual(self.read_mail(raw)["body"], expected)
 
     def test_transfer_encodings(self):
         lines = base64.encodebytes(b"hello " * 40).splitlines(keepends=True)
@@ -245,7 +245,7 @@ class TestRepair(BaseCase):
         ]:
             with self.subTest(encoding=encoding, body=body):
                 raw = encoded(encoding, b"text/plain; charset=utf-8", body)
-                self.assertEqual(self.read(raw)["body"], expected)
+                self.assertEqual(self.read_mail(raw)["body"], expected)
 
     def test_a_whole_mail_of_another_type_of_text_is_no_html(self):
         for content_type, body in [
@@ -254,9 +254,9 @@ class TestRepair(BaseCase):
             (b"text/csv; charset=foo", b"a;b\r\nc;d"),
         ]:
             with self.subTest(content_type):
-                self.assertEqual(self.read(mail(content_type, body))["body"], body.decode())
+                self.assertEqual(self.read_mail(mail(content_type, body))["body"], body.decode())
         raw = mail(b"text/csv; name=a.csv", b"a;b\r\nc;d")
-        self.assertEqual(self.read(raw)["attachments"], [("a.csv", b"a;b\r\nc;d")])
+        self.assertEqual(self.read_mail(raw)["attachments"], [("a.csv", b"a;b\r\nc;d")])
 
     # ------------------------------------------------------------
     # HEADER
@@ -317,7 +317,9 @@ class TestRepair(BaseCase):
             with self.subTest(field):
                 name = field.partition(b":")[0]
                 others = re.sub(rb"(?m)^%s:.*\r\n" % name, b"", HEADER)
-                self.assertEqual(self.read(field + b"\r\n" + others + b"\r\nx").get(key), expected)
+                self.assertEqual(
+                    self.read_mail(field + b"\r\n" + others + b"\r\nx").get(key), expected
+                )
 
     def test_header_fields_that_are_missing_or_doubled(self):
         for name, raw, key, expected in [
@@ -341,7 +343,7 @@ class TestRepair(BaseCase):
             ),
         ]:
             with self.subTest(name):
-                self.assertEqual(self.read(raw)[key], expected)
+                self.assertEqual(self.read_mail(raw)[key], expected)
         # core looks for addresses in it when it answers a mail written to the catchall
         self.assertEqual(repair(b"From: a@x.test\r\n\r\nx").message["To"], "")
 
@@ -367,7 +369,7 @@ class TestRepair(BaseCase):
             (b"x" * 100 + b"=y; filename=a.png", "a.png"),  # python/cpython#138223
         ]:
             with self.subTest(filename[:50]):
-                found = self.read(attachment(filename))
+                found = self.read_mail(attachment(filename))
                 self.assertEqual(found["attachments"], [(expected, b"content")])
                 self.assertEqual(found["body"], "text")
 
@@ -378,7 +380,7 @@ class TestRepair(BaseCase):
             b"Content-ID: <c1>\r\n",
         )
         raw = mixed(part(b"text/html", b"<p>text<img src='cid:c1'></p>"), image)
-        self.assertEqual(self.read(raw)["attachments"], [("ab", b"content")])
+        self.assertEqual(self.read_mail(raw)["attachments"], [("ab", b"content")])
 
     def test_types_of_attachments(self):
         named = b"Content-Disposition: attachment; filename=a.bin\r\n"
@@ -402,12 +404,12 @@ class TestRepair(BaseCase):
         ]:
             with self.subTest(content_type):
                 raw = mixed(part(b"text/plain", b"text"), part(content_type, b"a\0\xff", named))
-                self.assertEqual(self.read(raw)["attachments"], [("a.bin", b"a\0\xff")])
+                self.assertEqual(self.read_mail(raw)["attachments"], [("a.bin", b"a\0\xff")])
 
     def test_a_cut_attachment_is_not_left_in_base64(self):
         header = b"Content-Transfer-Encoding: base64\r\n"
         raw = mixed(part(b"application/pdf; name=a.pdf", b"YWJjZ\r\n", header))
-        self.assertEqual(self.read(raw)["attachments"], [("a.pdf", b"abc")])
+        self.assertEqual(self.read_mail(raw)["attachments"], [("a.pdf", b"abc")])
 
     def test_attached_mails(self):
         base = b"Content-Transfer-Encoding: base64\r\n"
@@ -431,7 +433,7 @@ class TestRepair(BaseCase):
             ),
         ]:
             with self.subTest(name):
-                found = self.read(mixed(part(b"text/plain", b"outer"), attached))
+                found = self.read_mail(mixed(part(b"text/plain", b"outer"), attached))
                 self.assertEqual(found["body"].split(), ["outer", "inner", "text"])
                 [(found_name, source)] = found["attachments"]
                 self.assertEqual(found_name, filename)
@@ -456,7 +458,7 @@ class TestRepair(BaseCase):
             ("8-bit preamble", mail(MIXED, b"\xff\r\n" + body + b"\xff"), "hello"),
         ]:
             with self.subTest(name):
-                self.assertEqual(self.read(raw)["body"], expected)
+                self.assertEqual(self.read_mail(raw)["body"], expected)
 
     def test_bounces_that_core_reads(self):
         """Core looks into the parts of a report for the Message-Id of what came back."""
@@ -490,7 +492,7 @@ class TestRepair(BaseCase):
         ]:
             with self.subTest(name):
                 report = b"multipart/report; boundary=B"
-                found = self.read(mixed(failed, *parts, content_type=report))
+                found = self.read_mail(mixed(failed, *parts, content_type=report))
                 self.assertTrue(found["is_bounce"])
                 self.assertEqual(found["bounced_msg_ids"], ids)
                 self.assertEqual(found["body"], "failed")
@@ -511,10 +513,10 @@ class TestRepair(BaseCase):
                 self.assertRefused(raw, reason)
 
     def test_what_is_not_refused(self):
-        self.assertEqual(self.read(nested(40))["body"], "leaf")
-        self.assertEqual(self.read(nested(40, b"message/rfc822"))["body"], "")
+        self.assertEqual(self.read_mail(nested(40))["body"], "leaf")
+        self.assertEqual(self.read_mail(nested(40, b"message/rfc822"))["body"], "")
         self.assertEqual(
-            len(self.read(mixed(*[part(b"image/png", b"x")] * 900))["attachments"]), 900
+            len(self.read_mail(mixed(*[part(b"image/png", b"x")] * 900))["attachments"]), 900
         )
 
     def test_no_more_is_parsed_than_the_limit_allows(self):
@@ -532,7 +534,7 @@ class TestRepair(BaseCase):
             self.assertLessEqual(len(made), tool.MAX_PARTS + 1)
 
     def test_mails_in_mails_are_stored_a_few_times_only(self):
-        found = self.read(nested(40, b"message/rfc822", b"\r\n" + b"x" * 10000))
+        found = self.read_mail(nested(40, b"message/rfc822", b"\r\n" + b"x" * 10000))
         size = sum(len(content) for _name, content in found["attachments"])
         self.assertLess(size, (tool.MAX_FORWARDS + 2) * 12000)
         self.assertIn("forwarded.eml", [name for name, _content in found["attachments"]])
@@ -569,12 +571,12 @@ class TestRepair(BaseCase):
             with self.subTest(field[:30]):
                 name = field.partition(b":")[0]
                 others = re.sub(rb"(?m)^%s:.*\r\n" % name, b"", HEADER)
-                found = self.read(field + b"\r\n" + others + b"\r\nbody")
+                found = self.read_mail(field + b"\r\n" + others + b"\r\nbody")
                 self.assertLessEqual(len(found[key]), limit)
                 self.assertTrue(found[key].startswith(start), found[key][:20])
                 self.assertEqual(found["body"], "body")
         self.assertTrue(
-            self.read(b"References:" + ids + b"\r\nx")["references"].endswith("<99999@x.test>")
+            self.read_mail(b"References:" + ids + b"\r\nx")["references"].endswith("<99999@x.test>")
         )
 
     def test_the_parsers_of_email_get_nothing_long(self):
@@ -601,7 +603,7 @@ class TestRepair(BaseCase):
             for bomb in bombs:
                 with self.subTest(bomb[:30]):
                     lengths.clear()
-                    self.read(bomb + b"\r\n" + HEADER + b"\r\nx")
+                    self.read_mail(bomb + b"\r\n" + HEADER + b"\r\nx")
                     self.assertLessEqual(max(lengths), repair_fields.MAX_PARSED_FIELD)
 
     def test_ten_thousand_recipients(self):
@@ -609,7 +611,7 @@ class TestRepair(BaseCase):
         names[9_000] = "ours@acme.test"
         for separator in (", ", ",\r\n\t"):
             raw = b"From: a@x.test\r\nTo: " + separator.join(names).encode() + b"\r\n\r\nbody"
-            found = self.read(raw, lambda address: address == "ours@acme.test")
+            found = self.read_mail(raw, lambda address: address == "ours@acme.test")
             self.assertEqual(found["body"], "body")
             self.assertIn('"Doe, John 0" <u0@x.test>', found["to"])
             self.assertIn("ours@acme.test", found["to"])
@@ -623,7 +625,7 @@ class TestRepair(BaseCase):
         expected = {'"Doe, J" <a@x.test>', '"Jü" <b@x.test>', "c@x.test", '"Ü" <d@x.test>'}
         for padding in ("", "(" + "x" * 5000 + ")"):
             with self.subTest(padding[:3]):
-                found = self.read(f"{field}{padding}\r\n\r\nx".encode())["to"]
+                found = self.read_mail(f"{field}{padding}\r\n\r\nx".encode())["to"]
                 self.assertEqual(set(re.findall(r'(?:"[^"]+" )?<?[a-d]@x.test>?', found)), expected)
 
     def test_texts_made_to_keep_core_busy_are_attached(self):
@@ -637,18 +639,20 @@ class TestRepair(BaseCase):
             ("elements", b"<p>" * 2_000_000),
         ]:
             with self.subTest(name):
-                found = self.read(mail(b"text/html", text))
+                found = self.read_mail(mail(b"text/html", text))
                 self.assertEqual(found["body"], "")
                 self.assertEqual(found["attachments"], [("message.html", text)])
         quotations = b"\n>x\ny" * 100_000
-        found = self.read(mixed(part(b"text/plain", b"hello"), part(b"text/plain", quotations)))
+        found = self.read_mail(
+            mixed(part(b"text/plain", b"hello"), part(b"text/plain", quotations))
+        )
         self.assertEqual(found["body"], "hello")
         self.assertEqual(found["attachments"], [("message.txt", quotations)])
 
     def test_core_reads_all_texts_again_for_each_one(self):
         texts = [part(b"text/html", b"<p>hello</p>" * 500)] * 40
         with patch.object(tool, "MAX_TEXT_COST", 10**8):
-            found = self.read(mixed(*texts))
+            found = self.read_mail(mixed(*texts))
         self.assertTrue(found["attachments"])
         self.assertLess(len(found["attachments"]), 40)
 
@@ -658,11 +662,11 @@ class TestRepair(BaseCase):
             ("log", b"2026-11-20 10:00:00 hello\r\n" * 40_000),
         ]:
             with self.subTest(name):
-                found = self.read(mail(b"text/plain", text))
+                found = self.read_mail(mail(b"text/plain", text))
                 self.assertEqual(found["attachments"], [])
                 self.assertEqual(found["body"].split(), text.decode().split())
         table = b"<table>" + b"<tr><td>hello</td></tr>" * 20_000 + b"</table>"
-        self.assertEqual(self.read(mail(b"text/html", table))["attachments"], [])
+        self.assertEqual(self.read_mail(mail(b"text/html", table))["attachments"], [])
 
     def test_nothing_but_malformed_is_raised(self):
         """Pieces of the mails above, put together at random, the same in each run."""
@@ -707,6 +711,6 @@ class TestRepair(BaseCase):
                 raw[start : start + dice.randrange(4)] = dice.choice(tokens)
             with self.subTest(number=number, raw=bytes(raw)):
                 try:
-                    self.read(bytes(raw))
+                    self.read_mail(bytes(raw))
                 except MalformedMail as error:
                     self.assertIsNone(error.__cause__)

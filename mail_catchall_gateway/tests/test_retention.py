@@ -52,7 +52,13 @@ class TestRetention(CatchallCommon):
 
     def test_the_days_are_a_setting_and_0_keeps_for_ever(self):
         parameters = self.committing_env["ir.config_parameter"]
-        for value, is_kept in [("3", False), ("0", True), ("1000", True), ("", False), ("x", False)]:
+        for value, is_kept in [
+            ("3", False),
+            ("0", True),
+            ("1000", True),
+            ("", False),
+            ("x", False),
+        ]:
             with self.subTest(value=value):
                 inbound = self.store("delivered", 40)
                 parameters.set_param("mail_catchall_gateway.delivered_days", value)
@@ -63,7 +69,9 @@ class TestRetention(CatchallCommon):
 
     def test_the_settings_screen_keeps_a_zero(self):
         settings = self.committing_env["res.config.settings"].create({})
-        self.assertEqual((settings.catchall_delivered_days, settings.catchall_ignored_days), (30, 7))
+        self.assertEqual(
+            (settings.catchall_delivered_days, settings.catchall_ignored_days), (30, 7)
+        )
         settings.write({"catchall_delivered_days": 0, "catchall_ignored_days": 9})
         settings.set_values()
         settings = self.committing_env["res.config.settings"].create({})

@@ -54,6 +54,7 @@ class Delivery:
 
         message_id (str): Message-Id under which the mail is posted
         author_user_id (int): the user who wrote it in his own mailbox, else 0
+        posted (list): (message id, model, record id) of what it became
         routes (list): what ``message_route`` returned; None if core never asked for routes
         is_bounce (bool): core took it for a bounce report
         is_reply (bool): it answers a message that Odoo knows
@@ -83,6 +84,7 @@ class Delivery:
 
     message_id: str = ""
     author_user_id: int = 0
+    posted: list = dataclasses.field(default_factory=list)
     routes: list | None = None
     is_bounce: bool = False
     is_reply: bool = False

@@ -99,7 +99,7 @@ class _Part(email.message.EmailMessage):
         payload.depth = self.depth + 1
         if payload.depth > MAX_DEPTH:
             raise MalformedMail(f"The email has parts within parts, more than {MAX_DEPTH} deep.")
-        super().attach(payload)
+        return super().attach(payload)
 
 
 class _Policy(email.policy.EmailPolicy):
