@@ -160,6 +160,36 @@ class TestRepair(BaseCase):
         self.assertEqual(message.get_content(), "hello")
         self.assertIs(message.policy, email.policy.SMTP)
 
+    def test_what_was_repaired_is_told(self):
+        base = b"Content-Transfer-Encoding: base64\r\n"
+        for raw, notes in [
+            (b"Subject: a\0b\r\nX-A: \xff\r\n\r\nx", ("header fields",)),
+            (b"To: <\r\n\r\nx", ("header fields",)),
+            (b"References: " + b"<1@x.test>\r\n " * 300 + b"\r\n\r\nx", ()),  # long, but sound
+            (b"To: " + b"a@x.test,\r\n " * 300 + b"b@x.test\r\n\r\nx", ()),
+            (mail(b"text/plain; charset=foo", b"x"), ("charset",)),
+            (mail(b"text/csv", b"x"), ("type of a text",)),
+            (mail(b"font/ttf", b"x"), ("attachment",)),
+            (mail(b"multipart/mixed", b"x"), ("multipart without parts",)),
+            (mail(b"multipart/mixed", b"--B\n\nx\n--B--"), ("boundary of a multipart",)),
+            (encoded(b"base64", b"text/plain", b"YWJjZ"), ("base64",)),
+            (encoded(b"base64", b"text/plain", b"YWJj\n--\n"), ("base64",)),
+            (mixed(part(b"message/rfc822", base64.b64encode(FORWARD), base)), ("attached email",)),
+            (mail(b"text/plain", b"> hello world\r\n" * 80_000), ("line ends",)),
+        ]:
+            with self.subTest(raw[:50]):
+                self.assertEqual(repair(raw).notes, notes)
+
+    def test_what_was_repaired_is_written_again(self):
+        """Core attaches the original, and attached mails, as it writes them."""
+        names = ", ".join(f'"Ü, {number}" <{number}@x.test>' for number in range(300))
+        raw = f"To: {names}\r\nSubject: {'Grüße ' * 100}\r\n\r\nx".encode()
+        written = repair(raw).message.as_bytes()
+        self.assertLess(max(map(len, written.splitlines())), 100)
+        again = self.read_mail(written)
+        self.assertEqual(again["subject"].split(), ["Grüße"] * 100)
+        self.assertEqual(again["to"].count("@"), 300)
+
     # ------------------------------------------------------------
     # TEXTS
     # ------------------------------------------------------------
