@@ -122,8 +122,8 @@ def test_reports_about_a_mail_that_we_sent(world, domain, status, text):
     message = conversation.with_user(john).message_post(
         body="Yes, two.", message_type="comment", subtype_xmlid="mail.mt_comment"
     )
-    world.commit()
     before = len(world.files(CATCHALL))
+    world.commit()  # sends it, and the report may be here at once
     world.cycle()
     wait_for(lambda: len(world.files(CATCHALL)) > before, "a report", 30)
     world.cycle()

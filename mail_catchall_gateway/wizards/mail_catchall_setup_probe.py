@@ -252,7 +252,7 @@ class MailCatchallSetup(models.Model):
         is_read_folder = folder.label == (self.mailbox_id.folder or "INBOX")
         if folder.is_own_copy and not is_read_folder:
             return False
-        status, _data = connection.select(quote(folder.name), True)
+        status, _data = connection.select(quote(folder.label), True)
         if status != "OK":
             return False
         criteria = ["SEEN"] if is_read_folder else []

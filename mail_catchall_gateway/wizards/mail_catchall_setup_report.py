@@ -130,7 +130,7 @@ class MailCatchallSetup(models.Model):
             return {"label": label, "state": "ok", "value": _("Kept"), "text": text}
         text = _(
             "Your SMTP account replaces it, so that answers may not find their thread by it. "
-            "Switch on signed reply addresses on the alias domain, where your version has them."
+            "Switch on signed reply addresses on the alias domain."
         )
         return {"label": label, "state": "warning", "value": _("Replaced"), "text": text}
 
