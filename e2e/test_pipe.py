@@ -64,7 +64,7 @@ def test_mail_is_handed_over_when_odoo_is_there(world, receiver):
     try:
         wait_for(lambda: "does not know this login" in queued(world), "a refused login", 60)
         write_config(world, odoo.url)
-        wait_for(lambda: not queued(world), "the queue to be empty", 60)
+        wait_for(lambda: "@pipe.test" not in queued(world), "Postfix to hand it over", 60)
     finally:
         odoo.stop()
     world.commit()
