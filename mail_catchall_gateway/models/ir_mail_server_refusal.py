@@ -38,7 +38,7 @@ class IrMailServer(models.Model):
 
         :param error: the answer of the mail server, or an exception that contains it
         """
-        name = self.name or _("of the configuration file")
+        name = self.name or _("Odoo's configuration file")
         code = refusal.explain(error)
         if code == refusal.SENDER:
             return _(

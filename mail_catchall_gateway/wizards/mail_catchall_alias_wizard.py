@@ -11,7 +11,7 @@ class MailCatchallAliasWizard(models.TransientModel):
 
     source = fields.Selection(
         [("name", "First name and last name"), ("login", "Login")],
-        "Made of",
+        "Made From",
         default="name",
         required=True,
     )

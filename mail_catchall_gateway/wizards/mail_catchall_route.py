@@ -77,9 +77,11 @@ class MailCatchallRoute(models.TransientModel):
             local_part, _at, name = recipient.address.rpartition("@")
             own = self.env["mail.alias.domain"]._find_by_address(recipient.address)
             if recipient.kind == "unknown" and own == domain:
+                # what is exported for translation stops at an f-string in the call
+                address = f"{local_part}@{domain.name}"
                 text = _(
                     "%(address)s becomes a further address of %(alias)s.",
-                    address=f"{local_part}@{domain.name}",
+                    address=address,
                     alias=alias.display_name,
                 )
                 values = alias._prepare_further_values(local_part)
@@ -116,7 +118,9 @@ class MailCatchallRoute(models.TransientModel):
             document.check_access_rights("write")
             document.check_access_rule("write")
             self.inbound_ids._review(
-                _("Attached"), lambda mail: mail._attach_to(document.sudo()), document.display_name
+                _("Posted on a Document"),
+                lambda mail: mail._attach_to(document.sudo()),
+                document.display_name,
             )
             return {"type": "ir.actions.act_window_close"}
         if not alias:

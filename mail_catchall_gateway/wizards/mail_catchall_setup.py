@@ -7,11 +7,6 @@ STEPS = ("domain", "mailbox", "smtp", "aliases", "test")
 STATES = [("todo", "To Do"), ("ok", "Done"), ("error", "Problem")]
 
 
-def provider_selection(_model=None):
-    """Return the providers whose settings are known, for a Selection field."""
-    return [(provider.code, provider.name) for provider in PROVIDERS] + [("other", "Another one")]
-
-
 class MailCatchallSetup(models.Model):
     """Leads an administrator from nothing to a gateway that works: one guide for each company.
 
@@ -43,13 +38,13 @@ class MailCatchallSetup(models.Model):
         help="What stands behind the @ in the addresses of your employees, like acme.com.",
     )
     mailbox_provider = fields.Selection(
-        provider_selection,
+        "_get_provider_selection",
         default="other",
         required=True,
         help="Who has the mailbox that receives the mail for all addresses of the domain.",
     )
     smtp_provider = fields.Selection(
-        provider_selection,
+        "_get_provider_selection",
         "SMTP Provider",
         default="other",
         required=True,
@@ -65,6 +60,12 @@ class MailCatchallSetup(models.Model):
     _sql_constraints = [
         ("company_uniq", "UNIQUE(company_id)", "A company has one setup guide."),
     ]
+
+    @api.model
+    def _get_provider_selection(self):
+        """Return the providers whose settings are known, and that there are others."""
+        providers = [(provider.code, provider.name) for provider in PROVIDERS]
+        return [*providers, ("other", _("Another provider"))]
 
     # ------------------------------------------------------------
     # COMPUTE
@@ -104,7 +105,10 @@ class MailCatchallSetup(models.Model):
             "mx": _("MX: where mail for the domain is delivered."),
             "spf": _("SPF: who may send for the domain. A domain has only one such record."),
             "dkim": _("DKIM: the key with which your mail is signed. Your provider shows it."),
-            "dmarc": _("DMARC: what others do with mail that is neither. It begins gently."),
+            "dmarc": _(
+                "DMARC: what others do with mail that passes neither SPF nor DKIM. p=none asks "
+                "them to do nothing yet."
+            ),
         }
         return [
             {
@@ -134,12 +138,13 @@ class MailCatchallSetup(models.Model):
         if served == users:
             return "ok", _("Everybody has a messaging alias (%s).", len(users))
         missing = ", ".join((users - served)[:5].mapped("name"))
-        more = "..." if len(users - served) > 5 else ""
+        if len(users - served) > 5:
+            missing += "..."
         return "ok", _(
             "%(count)s of %(total)s users have a messaging alias. Not yet: %(names)s",
             count=len(served),
             total=len(users),
-            names=f"{missing}{more}",
+            names=missing,
         )
 
     # ------------------------------------------------------------

@@ -181,8 +181,8 @@ class MailCatchallSetup(models.Model):
         return _(
             "The account takes our mail, but what %(sender)s writes would leave as %(shown)s. "
             "Enter %(domain)s in “May Send As”, if the account may send as any address of it. If "
-            "it may not, and a sender policy of the domain or the account replaces the sender on "
-            "purpose, you need do nothing.",
+            "it may not, and the Sender Address of the domain or the account is set to replace "
+            "it, you need do nothing.",
             sender=sender,
             shown=shown,
             domain=self.alias_domain_id.name,

@@ -54,7 +54,7 @@ class MailCatchallSetup(models.Model):
             "microsoft": _(
                 "The account may send only as itself, its aliases, and mailboxes that it has the "
                 "right “Send As” of. Addresses that exist only in Odoo are refused: choose another "
-                "SMTP account, or a policy that replaces the sender."
+                "SMTP account, or “Replace every address” as its Sender Address."
             ),
             "ionos": _(
                 "The account may send as any address of its domain. The server is called as in "

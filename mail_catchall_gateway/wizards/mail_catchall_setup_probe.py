@@ -128,7 +128,7 @@ class MailCatchallSetup(models.Model):
         if isinstance(cause, (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)):
             return _(
                 "The SMTP server does not send as %(sender)s. Let the account send as any address "
-                "of the domain, or choose a policy that replaces the sender. %(text)s",
+                "of the domain, or choose “Replace every address” as its Sender Address. %(text)s",
                 sender=self.probe_sender,
                 text=text,
             )

@@ -130,7 +130,7 @@ class MailCatchallSetup(models.Model):
             return {"label": label, "state": "ok", "value": _("Kept"), "text": text}
         text = _(
             "Your SMTP account replaces it, so that answers may not find their thread by it. "
-            "Switch on signed reply addresses on the alias domain."
+            "Switch on “Signed Addresses” on the alias domain."
         )
         return {"label": label, "state": "warning", "value": _("Replaced"), "text": text}
 
@@ -140,8 +140,8 @@ class MailCatchallSetup(models.Model):
             text = _("What stands below them may be forged, and does not count.")
             return {"label": label, "state": "ok", "value": str(count), "text": text}
         text = _(
-            "It cannot be told how many lines your own servers write, or a line too few or too "
-            "many would do harm. The topmost field counts then, which is your server's."
+            "How many lines your own servers write is not certain, and a wrong number would do "
+            "harm. So the topmost field counts, which is your server's."
         )
         return {"label": label, "state": "info", "value": _("Unknown"), "text": text}
 

@@ -33,7 +33,7 @@ class MailCatchallSetup(models.Model):
         "fetchmail.server",
         domain=[("server_type", "!=", "local")],
         ondelete="set null",
-        help="Empty to set up a new one.",
+        help="Leave it empty to set up a new server.",
     )
     mailbox_type = fields.Selection(related="mailbox_id.server_type")
     mailbox_server = fields.Char("IMAP Server", compute="_compute_mailbox", readonly=False)
@@ -58,7 +58,7 @@ class MailCatchallSetup(models.Model):
         "ir.mail_server",
         "SMTP Account",
         ondelete="set null",
-        help="Empty to set up a new one.",
+        help="Leave it empty to set up a new server.",
     )
     smtp_host = fields.Char("SMTP Server", compute="_compute_smtp", readonly=False)
     smtp_port = fields.Integer("SMTP Port", compute="_compute_smtp", readonly=False)
