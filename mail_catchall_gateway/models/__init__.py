@@ -15,9 +15,11 @@ from . import mail_alias_domain_signed
 from . import mail_alias_gateway
 from . import mail_catchall_blocked
 from . import mail_catchall_conversation
+from . import mail_catchall_conversation_lang
 from . import mail_catchall_conversation_mail
 from . import mail_catchall_inbound
 from . import mail_catchall_inbound_delivery
+from . import mail_catchall_inbound_lang
 from . import mail_catchall_inbound_log
 from . import mail_catchall_inbound_preview
 from . import mail_catchall_inbound_queue
@@ -28,6 +30,7 @@ from . import mail_catchall_inbound_test_mail
 from . import mail_mail
 from . import mail_mail_signed
 from . import mail_message
+from . import mail_thread_lang  # beneath mail_thread: its texts for managers keep their language
 from . import mail_thread
 from . import mail_thread_bounce
 from . import mail_thread_posting

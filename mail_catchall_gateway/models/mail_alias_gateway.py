@@ -222,4 +222,8 @@ class MailAlias(models.Model):
         if delivery is not None:
             delivery.rejected_by = self.display_name
             delivery.rejection_code = f"alias-{self.id}"
+            # core's text is in that of the sender's contact, if it knows one
+            self = self.with_context(
+                lang=self.env["mail.thread"]._with_sender_lang(delivery).env.lang
+            )
         return super()._alias_bounce_incoming_email(message, message_dict, set_invalid=set_invalid)

@@ -49,7 +49,7 @@ class MailCatchallConversation(models.Model):
     @api.model
     def message_new(self, msg_dict, custom_values=None):
         values = {
-            "name": msg_dict.get("subject") or _("(no subject)"),
+            "name": msg_dict.get("subject") or self._get_missing_subject(msg_dict),
             **self._prepare_correspondent_values(msg_dict),
             **(custom_values or {}),
         }

@@ -158,7 +158,7 @@ class MailCatchallInbound(models.Model):
     def _redirect(self, delivery, raw, alias, address):
         """Deliver a mail to an alias that it was not written to, and say so above its text."""
         name = alias.alias_full_name
-        note = _("Written to %(address)s, delivered to %(alias)s.", address=address, alias=name)
+        note = self._get_redirect_note(address, alias)
         recipient = Recipient(name, "alias", name, "", (alias.id,))
         self.alias_ids |= alias
         return self._run_core(delivery.redirected(recipient, note), raw)
@@ -174,12 +174,10 @@ class MailCatchallInbound(models.Model):
         :param str reason: the same for the administrator
         :return Verdict:
         """
-        body = self.env["ir.qweb"]._render(
-            "mail_catchall_gateway.bounce_unrouted",
-            {
-                "addresses": self._get_unknown_addresses(delivery),
-                "company": self.company_id or self.env.company,
-            },
+        body = self._render_unrouted(
+            self._get_unknown_addresses(delivery),
+            self.company_id or self.env.company,
+            [delivery.sender],
         )
         delivery.rejection_code = code
         self._send_rejection(delivery, self._parse_header(raw), body)

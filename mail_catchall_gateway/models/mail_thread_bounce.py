@@ -52,6 +52,8 @@ class MailThread(models.AbstractModel):
         """
         delivery = self.env.context.get("catchall_delivery")
         arguments = (email_from, body_html, message)
+        if self.env.context.get("catchall_tell_nobody"):
+            return None
         if delivery is None:
             return super()._routing_create_bounce_email(*arguments, **mail_values)
         delivery.is_rejected = True

@@ -15,6 +15,25 @@ class ResPartner(models.Model):
         return res
 
     @api.model
+    def _find_lang(self, email, company):
+        """Return the language in which to write to an address: its contact's, else the company's.
+
+        :param str email: address, formatted or not
+        :param company: who writes
+        :return str: code of a language
+        """
+        address, contact = tools.email_normalize(email), self.browse()
+        if address:
+            domain = [("email_normalized", "=", address), ("lang", "!=", False)]
+            company_domain = [("company_id", "in", (company.id, False))]
+            contact = self.sudo().search(domain + company_domain, limit=1)
+        return contact._get_mail_lang(company)
+
+    def _get_mail_lang(self, company):
+        """Return the language in which a company writes to this contact, or to nobody known."""
+        return self.sudo().lang or company.sudo().partner_id.lang or self.env.lang
+
+    @api.model
     def _find_or_create_from_emails(self, emails, additional_values=None):
         """Make no contact of an address of ours: who writes to a user's alias means the user.
 

@@ -11,6 +11,7 @@ from . import test_fetchmail_server
 from . import test_from_policy
 from . import test_imap
 from . import test_inbound
+from . import test_languages
 from . import test_mail_server_form
 from . import test_mailbox
 from . import test_odd_mail

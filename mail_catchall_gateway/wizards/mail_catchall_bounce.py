@@ -18,10 +18,10 @@ class MailCatchallBounce(models.TransientModel):
             inbounds = wizard.inbound_ids._origin
             inbounds.check_access_rule("read")
             addresses = {a for inbound in inbounds.sudo() for a in inbound._get_unknown()}
-            wizard.body = self.env["ir.qweb"]._render(
-                "mail_catchall_gateway.bounce_unrouted",
-                {"addresses": sorted(addresses), "company": self.env.company},
-            )
+            senders = inbounds._get_senders() if inbounds else []
+            companies = inbounds.company_id
+            company = companies if len(companies) == 1 else self.env.company
+            wizard.body = inbounds._render_unrouted(sorted(addresses), company, senders)
 
     def action_apply(self):
         """Send the message to the senders.
