@@ -14,6 +14,7 @@
         "security/ir.model.access.csv",
         "data/ir_actions_server_data.xml",
         "data/ir_cron_data.xml",
+        "data/mail_templates_digest.xml",
         "data/mail_templates_email_layouts.xml",
         "data/mail_templates_mailgateway.xml",
         "views/mail_catchall_conversation_views.xml",
