@@ -35,5 +35,6 @@
         "web.assets_backend": ["mail_catchall_gateway/static/src/**/*"],
         "web.assets_tests": ["mail_catchall_gateway/static/tests/tours/**/*"],
     },
+    "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
 }

@@ -1,4 +1,16 @@
-"""Leaves a working stock Odoo behind."""
+"""Finds what was set up before, and leaves a working stock Odoo behind."""
+
+ALLOWED_DOMAINS = "mail.catchall.domain.allowed"
+
+
+def post_init_hook(env):
+    """Let what was set up before count, and tell the administrators what that is."""
+    parameters = env["ir.config_parameter"]
+    allowed = parameters.get_param(ALLOWED_DOMAINS) or ""
+    if allowed.strip(" ,"):
+        # written before core normalized it (odoo 16 and earlier)
+        parameters.set_param(ALLOWED_DOMAINS, allowed)
+    env["mail.catchall.setup"]._announce_found()
 
 
 def uninstall_hook(env):

@@ -117,6 +117,21 @@ class FetchmailServer(models.Model):
         return super().write(values)
 
     # ------------------------------------------------------------
+    # FINDING
+    # ------------------------------------------------------------
+
+    @api.model
+    def _find_catchall_candidates(self):
+        """Return the mailboxes that may be the catch-all, though nobody said so; likeliest first.
+
+        Those of a catchall address, and those whose mail only aliases find the way for.
+        """
+        addresses = set(self.env["mail.alias.domain"]._get_catchall_addresses())
+        mailboxes = self.search([("is_catchall", "=", False), ("server_type", "!=", "local")])
+        mailboxes = mailboxes.filtered(lambda m: m.user in addresses or not m.object_id)
+        return mailboxes.sorted(lambda m: m.user not in addresses)
+
+    # ------------------------------------------------------------
     # RECIPIENTS
     # ------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from . import test_digest
 from . import test_domain_filter
 from . import test_fetchmail_server
 from . import test_from_policy
+from . import test_hooks
 from . import test_imap
 from . import test_inbound
 from . import test_languages

@@ -4,6 +4,7 @@ from . import mail_catchall_bounce
 from . import mail_catchall_route
 from . import mail_catchall_setup
 from . import mail_catchall_setup_checks
+from . import mail_catchall_setup_found
 from . import mail_catchall_setup_hints
 from . import mail_catchall_setup_probe
 from . import mail_catchall_setup_report

@@ -181,6 +181,7 @@ class MailCatchallSetup(models.Model):
         mailboxes = self.env["fetchmail.server"].search([("is_catchall", "=", True)])
         taken = self.search([]).mailbox_id  # pylint: disable=no-search-all
         mailbox = (mailboxes - taken)[:1] or mailboxes[:1]
+        mailbox = mailbox or self.env["fetchmail.server"]._find_catchall_candidates()[:1]
         accounts = self.env["ir.mail_server"].search([])  # pylint: disable=no-search-all
         name = company.alias_domain_id.name
         named = accounts.filtered(lambda a: name and name in (a.from_filter or "").split(","))
