@@ -29,8 +29,10 @@ from . import mail_catchall_inbound_steps
 from . import mail_catchall_inbound_test_mail
 from . import mail_mail
 from . import mail_mail_signed
+from . import mail_followers
 from . import mail_message
 from . import mail_thread_lang  # beneath mail_thread: its texts for managers keep their language
+from . import mail_message_access
 from . import mail_thread
 from . import mail_thread_bounce
 from . import mail_thread_posting

@@ -1,7 +1,11 @@
 import contextlib
 
-from odoo import _, api, fields, models, tools
-from odoo.exceptions import UserError
+from odoo import SUPERUSER_ID, _, api, fields, models, tools
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
+
+#: Where a conversation went: written by what moves the messages, and by nobody else.
+ATTACHED_FIELDS = {"attached_model", "attached_res_id", "attached_message_ids"}
 
 
 class MailCatchallConversation(models.Model):
@@ -53,12 +57,25 @@ class MailCatchallConversation(models.Model):
     active = fields.Boolean(default=True)
     company_id = fields.Many2one("res.company", default=lambda self: self.env.company)
     # where it went
-    attached_model = fields.Char("Document Model", readonly=True)
+    attached_model = fields.Char("Document Model", readonly=True, copy=False)
     attached_res_id = fields.Many2oneReference(
-        "Attached To", model_field="attached_model", readonly=True
+        "Attached To", model_field="attached_model", readonly=True, copy=False
     )
     attached_name = fields.Char("Document", compute="_compute_attached_name", compute_sudo=True)
-    attached_message_ids = fields.Many2many("mail.message", string="Messages that were moved")
+    attached_message_ids = fields.Many2many(
+        "mail.message", string="Messages that were moved", copy=False
+    )
+
+    @api.depends("name", "user_ids")
+    @api.depends_context("uid")
+    def _compute_display_name(self):
+        """Tell the subject to members only.
+
+        The name of a record is read as superuser wherever another one points to it.
+        """
+        for conversation in self:
+            is_open = self.env.uid in (SUPERUSER_ID, *conversation.sudo().user_ids.ids)
+            conversation.display_name = conversation.sudo().name if is_open else self._description
 
     @api.depends("user_ids")
     def _compute_is_shared(self):
@@ -85,12 +102,14 @@ class MailCatchallConversation(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        self._check_attached_fields(set().union(*vals_list))
         conversations = super().create(vals_list)
         for conversation in conversations:
             conversation.message_subscribe(conversation.user_ids.partner_id.ids)
         return conversations
 
     def write(self, vals):
+        self._check_attached_fields(vals)
         before = {conversation: conversation.user_ids for conversation in self}
         res = super().write(vals)
         if "user_ids" in vals:
@@ -100,11 +119,25 @@ class MailCatchallConversation(models.Model):
                 conversation.message_subscribe(joined.partner_id.ids)
         return res
 
+    @api.model
+    def _check_attached_fields(self, vals):
+        """Raise if a user says himself where the messages went: those of others would come back.
+
+        :raise AccessError:
+        """
+        if not self.env.su and ATTACHED_FIELDS & set(vals):
+            raise AccessError(_("To attach a conversation, use “Attach to a Document”."))
+
     def _message_subscribe(self, partner_ids=None, subtype_ids=None, customer_ids=None):
         """Only members follow: a follower gets every message, and is written to in addition."""
         members = set(self.sudo().user_ids.partner_id.ids)
         partner_ids = [pid for pid in partner_ids or [] if pid in members]
         return super()._message_subscribe(partner_ids, subtype_ids, customer_ids)
+
+    def _check_can_update_message_content(self, messages):
+        """Let administrators change nothing either: who changes a message is shown it."""
+        self.check_access_rule("write")
+        return super()._check_can_update_message_content(messages)
 
     # ------------------------------------------------------------
     # ATTACHING TO A DOCUMENT
@@ -138,6 +171,7 @@ class MailCatchallConversation(models.Model):
         :raise AccessError: if the user may not write to the document any more
         """
         self.ensure_one()
+        self.check_access_rule("write")
         document = self._get_document()
         if not document:
             raise UserError(_("The document is gone, and the messages with it."))
@@ -148,8 +182,7 @@ class MailCatchallConversation(models.Model):
         )
         with self._keep_notes_and_attachments(still_there, self):
             still_there.write({"model": self._name, "res_id": self.id})
-        self.write({"active": True, "attached_model": False, "attached_res_id": False})
-        self.sudo().attached_message_ids = False
+        self._set_attached(None, None)
         self._message_log(body=_("Taken back from %s.", document.display_name))
         document._message_log(body=_("The conversation “%s” was taken back.", self.name))
 
@@ -160,21 +193,29 @@ class MailCatchallConversation(models.Model):
         :raise AccessError: if he may not
         """
         self.ensure_one()
+        self.check_access_rule("write")
         document.check_access_rights("write")
         document.check_access_rule("write")
         messages = self.sudo().message_ids
         with self._keep_notes_and_attachments(messages, document):
             self.sudo().message_change_thread(document)
-        self.sudo().attached_message_ids = messages
-        self.write(
-            {
-                "active": False,
-                "attached_model": document._name,
-                "attached_res_id": document.id,
-            }
-        )
+        self._set_attached(document, messages)
         self._message_log(body=_("Attached to %s.", document.display_name))
         document._message_log(body=_("The conversation “%s” was attached.", self.name))
+
+    def _set_attached(self, document, messages):
+        """Note where the messages went; without a document, that they came back.
+
+        As superuser: users may not say so themselves. Callers have checked their rights.
+        """
+        self.sudo().write(
+            {
+                "active": not document,
+                "attached_model": document._name if document else False,
+                "attached_res_id": document.id if document else False,
+                "attached_message_ids": [Command.set(messages.ids if messages else [])],
+            }
+        )
 
     @contextlib.contextmanager
     def _keep_notes_and_attachments(self, messages, thread):

@@ -237,11 +237,27 @@ class MailCatchallInbound(models.Model):
         recipients = self.env["mail.alias"]._resolve_recipients(self._get_written_to()).values()
         return [r.address for r in recipients if r.kind == "unknown"]
 
+    def _check_may_redirect(self, alias=None):
+        """Raise if this is a copy of what was delivered, and would go to somebody else.
+
+        It is their letter, which managers do not read.
+
+        :raise UserError:
+        """
+        if self.verdict_code != "duplicate":
+            return
+        recipients = self.env["mail.alias"]._resolve_recipients(self._get_written_to()).values()
+        if not alias or not any(alias.id in recipient.alias_ids for recipient in recipients):
+            raise UserError(
+                _("“%s” was delivered: its copies go to nobody else.", self.name or self.message_id)
+            )
+
     def _route_to(self, alias):
         """Deliver this mail to an alias, whomever it is written to.
 
         :return Verdict:
         """
+        self._check_may_redirect(alias)
         self.is_accepted = True
         raw = self._get_source()
         name = alias.alias_full_name
@@ -255,6 +271,7 @@ class MailCatchallInbound(models.Model):
 
         :return Verdict:
         """
+        self._check_may_redirect()
         self.is_accepted = True
         raw = self._get_source()
         delivery = self._prepare_delivery(raw).redirected()

@@ -1,3 +1,4 @@
+from . import test_access_rights
 from . import test_addresses
 from . import test_aliases
 from . import test_attach
@@ -29,6 +30,9 @@ from . import test_round_trip
 from . import test_routing
 from . import test_sender_authentication
 from . import test_sender_checks
+from . import test_security_conversation
+from . import test_security_http
+from . import test_security_inbound
 from . import test_setup_guide
 from . import test_setup_tour
 from . import test_signed_address

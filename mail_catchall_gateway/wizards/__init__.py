@@ -9,3 +9,4 @@ from . import mail_catchall_setup_hints
 from . import mail_catchall_setup_probe
 from . import mail_catchall_setup_report
 from . import mail_catchall_setup_servers
+from . import mail_compose_message

@@ -59,6 +59,8 @@ class MailCatchallAttach(models.TransientModel):
         if not self.document:
             raise UserError(_("Choose a document first."))
         conversation, document = self.conversation_id, self.document
+        # what follows makes contacts and followers before the messages move
+        conversation.check_access_rule("write")
         if self.subscribe:
             authors = conversation.message_ids.author_id.filtered("partner_share")
             correspondents = conversation._find_or_create_correspondents()

@@ -1,0 +1,18 @@
+from odoo import _, api, models
+from odoo.exceptions import ValidationError
+
+
+class MailFollowers(models.Model):
+    _inherit = "mail.followers"
+
+    @api.constrains("res_model", "res_id", "partner_id")
+    def _check_members_follow(self):
+        """Let nobody else follow a conversation: a follower is sent every message.
+
+        Administrators may write to this model, around ``message_subscribe``.
+        """
+        conversations = self.env["mail.catchall.conversation"].sudo()
+        for follower in self.filtered(lambda follower: follower.res_model == conversations._name):
+            conversation = conversations.browse(follower.res_id)
+            if follower.partner_id not in conversation.user_ids.partner_id:
+                raise ValidationError(_("Only the members of a conversation follow it."))

@@ -1,0 +1,29 @@
+from odoo import models
+
+
+class MailComposeMessage(models.TransientModel):
+    """Tells nothing of a conversation to who answers one of its messages without reading it.
+
+    Core takes subject, name and recipients from the parent as superuser.
+    """
+
+    _inherit = "mail.compose.message"
+
+    def _compute_subject(self):
+        self._check_parent()
+        return super()._compute_subject()
+
+    def _compute_record_name(self):
+        self._check_parent()
+        return super()._compute_record_name()
+
+    def _compute_partner_ids(self):
+        self._check_parent()
+        return super()._compute_partner_ids()
+
+    def _check_parent(self):
+        """Raise if the user may not read what he answers.
+
+        :raise AccessError:
+        """
+        self.parent_id._check_open_to_user()
