@@ -3,7 +3,9 @@ from . import mail_catchall_activity_mixin
 from . import fetchmail_server
 from . import fetchmail_server_actions
 from . import fetchmail_server_fetch
+from . import fetchmail_server_status
 from . import ir_attachment
+from . import ir_http
 from . import ir_mail_server
 from . import ir_mail_server_from
 from . import ir_mail_server_form
@@ -13,11 +15,13 @@ from . import mail_alias_domain
 from . import mail_alias_domain_from
 from . import mail_alias_domain_signed
 from . import mail_alias_gateway
+from . import mail_alias_list
 from . import mail_catchall_blocked
 from . import mail_catchall_conversation
 from . import mail_catchall_conversation_lang
 from . import mail_catchall_conversation_mail
 from . import mail_catchall_inbound
+from . import mail_catchall_inbound_counter
 from . import mail_catchall_inbound_delivery
 from . import mail_catchall_inbound_lang
 from . import mail_catchall_inbound_log
@@ -35,10 +39,13 @@ from . import mail_thread_lang  # beneath mail_thread: its texts for managers ke
 from . import mail_message_access
 from . import mail_thread
 from . import mail_thread_bounce
+from . import mail_thread_chatter
 from . import mail_thread_posting
 from . import mail_thread_signed
 from . import mail_thread_stranger
 from . import res_config_settings
+from . import res_config_settings_domain
+from . import res_config_settings_fetch
 from . import res_config_settings_state
 from . import res_partner
 from . import res_users

@@ -16,6 +16,9 @@ class MailCatchallInbound(models.Model):
 
     preview = fields.Html(compute="_compute_preview", compute_sudo=True, sanitize=False)
     header_text = fields.Text("Header", compute="_compute_header_text", compute_sudo=True)
+    document_kind = fields.Char(
+        "Became", compute="_compute_document_kind", help="What the mail opened, or is part of."
+    )
 
     @api.depends("state")
     def _compute_preview(self):
@@ -44,3 +47,9 @@ class MailCatchallInbound(models.Model):
             header = parse_header(inbound._get_source())
             lines = (f"{name}: {value}" for name, value in header.items())
             inbound.header_text = storable("\n".join(lines))[:MAX_HEADER]
+
+    @api.depends("res_model")
+    def _compute_document_kind(self):
+        for inbound in self:
+            model = inbound.res_model and self.env["ir.model"]._get(inbound.res_model)
+            inbound.document_kind = model.name if model else False

@@ -1,4 +1,9 @@
 from odoo import _, api, fields, models
+from odoo.tools import format_datetime
+
+from .mail_catchall_inbound_review import OPEN_STATES
+
+MAILBOXES_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 
 
 class ResConfigSettings(models.TransientModel):
@@ -8,6 +13,15 @@ class ResConfigSettings(models.TransientModel):
 
     catchall_state = fields.Json(compute="_compute_catchall_state")
 
+    def action_open_catchall_description(self):
+        """Open the page of the addon, as the Apps menu does."""
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "ir.module.module",
+            "res_id": self.env.ref("base.module_mail_catchall_gateway").id,
+            "views": [(self.env.ref("base.module_form").id, "form")],
+        }
+
     @api.depends("company_id")
     def _compute_catchall_state(self):
         for settings in self:
@@ -16,25 +30,9 @@ class ResConfigSettings(models.TransientModel):
     def _prepare_catchall_state(self):
         """Return a row for each part of the gateway: how it is, and the action that leads there."""
         guide = self.env["mail.catchall.setup"]._find(self.company_id)
-        # how many there are is no secret to an administrator; what they are may be
-        waiting = (
-            self.env["mail.catchall.inbound"]
-            .sudo()
-            .search_count(
-                [
-                    ("state", "in", ("review", "failed")),
-                    ("company_id", "in", [self.company_id.id, False]),
-                ]
-            )
-        )
         rows = [
             (_("Domain"), guide.domain_state, guide.domain_text, "mail.mail_alias_domain_action"),
-            (
-                _("Mailbox"),
-                guide.mailbox_state,
-                guide.mailbox_text,
-                "mail.action_email_server_tree",
-            ),
+            (_("Mailbox"), guide.mailbox_state, guide.mailbox_text, MAILBOXES_ACTION),
             (
                 _("Sending"),
                 guide.smtp_state,
@@ -42,10 +40,10 @@ class ResConfigSettings(models.TransientModel):
                 "base.action_ir_mail_server_list",
             ),
             (_("Aliases"), guide.aliases_state, guide.aliases_text, "base.action_res_users"),
+            (_("Last fetch"), *self._check_last_fetch(), MAILBOXES_ACTION),
             (
                 _("To review"),
-                "todo" if waiting else "ok",
-                _("Mails that wait for a decision: %s", waiting) if waiting else _("Nothing."),
+                *self._check_waiting(),
                 "mail_catchall_gateway.mail_catchall_inbound_action_review",
             ),
         ]
@@ -53,3 +51,36 @@ class ResConfigSettings(models.TransientModel):
             {"label": label, "state": state, "text": text, "action": action}
             for label, state, text, action in rows
         ]
+
+    def _check_last_fetch(self):
+        """Return how fetching goes: (state, text). The mailbox that is worst off tells."""
+        mailboxes = self.env["fetchmail.server"].search(
+            [("is_catchall", "=", True), ("state", "=", "done")]
+        )
+        if not mailboxes:
+            return "todo", _("No mailbox is read yet.")
+        if not self._get_fetch_action().active:
+            return "error", _("The scheduled action that fetches mail is switched off.")
+        failing = mailboxes.filtered("error_count")[:1]
+        if failing:
+            return "error", f"{failing.name}: {failing.last_error}"
+        latest = max(filter(None, mailboxes.mapped("last_success")), default=None)
+        if not latest:
+            return "todo", _("Nothing was fetched yet.")
+        count = self._count_inbound(
+            [("create_date", ">", fields.Datetime.subtract(latest, days=1))]
+        )
+        date = format_datetime(self.env, latest, dt_format="short")
+        return "ok", _("%(date)s. Mails within a day: %(count)s", date=date, count=count)
+
+    def _check_waiting(self):
+        """Return whether mails wait for a decision: (state, text)."""
+        waiting = self._count_inbound([("state", "in", OPEN_STATES)])
+        if not waiting:
+            return "ok", _("Nothing.")
+        return "todo", _("Mails that wait for a decision: %s", waiting)
+
+    def _count_inbound(self, domain):
+        # how many there are is no secret to an administrator; what they are may be
+        companies = [("company_id", "in", [self.company_id.id, False])]
+        return self.env["mail.catchall.inbound"].sudo().search_count([*companies, *domain])

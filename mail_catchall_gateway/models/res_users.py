@@ -38,7 +38,7 @@ class ResUsers(models.Model):
     )
     alias_delegate_id = fields.Many2one(
         "res.users",
-        "Mail Goes To",
+        "When Archived, Mail Goes To",
         domain="[('share', '=', False), ('id', '!=', id)]",
         help="Who gets the mail written to this user's addresses while he is archived. Without "
         "one it is treated like mail to an address that does not exist.",

@@ -28,6 +28,7 @@ from . import test_retention
 from . import test_review
 from . import test_round_trip
 from . import test_routing
+from . import test_screens
 from . import test_sender_authentication
 from . import test_sender_checks
 from . import test_security_conversation
