@@ -42,4 +42,5 @@ from . import test_similar_addresses
 from . import test_source
 from . import test_stranger
 from . import test_subaddress
+from . import test_tours
 from . import test_unrouted
