@@ -33,6 +33,7 @@
         "views/res_users_views.xml",
         "views/res_config_settings_views.xml",
     ],
+    "demo": ["demo/mail_catchall_gateway_demo.xml"],
     "assets": {
         "web.assets_backend": ["mail_catchall_gateway/static/src/**/*"],
         "web.assets_tests": ["mail_catchall_gateway/static/tests/tours/**/*"],

@@ -22,6 +22,7 @@ from . import mail_catchall_conversation_lang
 from . import mail_catchall_conversation_mail
 from . import mail_catchall_inbound
 from . import mail_catchall_inbound_counter
+from . import mail_catchall_inbound_at_once
 from . import mail_catchall_inbound_delivery
 from . import mail_catchall_inbound_lang
 from . import mail_catchall_inbound_log

@@ -7,6 +7,7 @@ from . import test_automatic_mail
 from . import test_conversation
 from . import test_delivery_report
 from . import test_delivery_reports
+from . import test_demo
 from . import test_digest
 from . import test_domain_filter
 from . import test_fetchmail_server
