@@ -25,6 +25,9 @@ if not domain:
         )
     env.ref("sales_team.team_sales_department").write({"alias_name": "sales"})
     env.ref("mail.ir_cron_mail_gateway_action").interval_number = 1
+    # what is not plainly for somebody: see samples.py
+    env["ir.config_parameter"].set_param("mail_catchall_gateway.review_spam", "True")
+    env["mail.catchall.blocked"].create({"email": "pushy.test"})
     # CRM would ask a service on the internet about each new lead
     env["ir.config_parameter"].set_param("crm.iap.lead.enrich.setting", "manual")
 
@@ -38,6 +41,8 @@ mailbox_values = {
     "user": "catchall@acme.test",
     "password": os.environ["MAIL_PASSWORD"],
     "is_catchall": True,
+    "trusted_authserv_id": "mx.acme.test",
+    "max_message_size": 1,
 }
 if mailbox:
     mailbox.write(mailbox_values)

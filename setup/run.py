@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import samples
+from empty import open_empty
 from odoo_process import REPO, Odoo
 from send import send
 from stack import MAIL_PASSWORD, Stack, StackError, exit_on_signals, free_port, wait_for
@@ -118,20 +120,37 @@ def send_samples(odoo: Odoo):
     say(f"  {seconds:.1f} s after *Run Manually* on the scheduled action, that looks every minute.")
 
 
+def walk_by_hand(stack: Stack, is_check: bool):
+    odoo = open_empty(stack, say)
+    try:
+        if not is_check:
+            say("Ctrl-C stops everything.")
+            signal.pause()
+    finally:
+        odoo.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--state", required=True, type=Path)
+    parser.add_argument(
+        "--empty", action="store_true", help="set nothing up: walk through the setup guide by hand"
+    )
     parser.add_argument("--check", action="store_true", help="stop when the mails have arrived")
     args = parser.parse_args()
     exit_on_signals()
     state = args.state / "demo"
     with only_one(state), Stack(state) as stack:
+        if args.empty:
+            return walk_by_hand(stack, args.check)
         odoo = Odoo(stack, DATABASE, free_port(8069))
         make_database(odoo)
         odoo.start()
         try:
             say(f"Odoo: {odoo.url}  admin/admin, john/john, jane/jane, max/max")
             send_samples(odoo)
+            samples.answer(odoo, say)
+            samples.send_more(odoo, say)
             say(f"\nSend another one: {REPO / 'setup' / 'send.py'} --port {stack.ports['smtp']}")
             say(
                 "    --to john.doe@acme.test --subject Hello 'How are you?'   (run it with python3)"

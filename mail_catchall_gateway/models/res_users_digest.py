@@ -7,7 +7,7 @@ from .mail_thread_bounce import AUTOMATIC_HEADERS
 
 MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 REVIEW_ACTION = "mail_catchall_gateway.mail_catchall_inbound_action_review"
-MAILBOX_ACTION = "mail.action_email_server_tree"
+MAILBOX_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 
 
 class ResUsers(models.Model):
