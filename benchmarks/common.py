@@ -14,6 +14,8 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO / "setup"))
+# where setup/run.sh puts it, too
+os.environ.setdefault("ODOO_SOURCE", str(Path.home() / ".cache" / "odoo-17.0"))
 
 from odoo_process import Odoo  # noqa: E402
 from stack import Stack  # noqa: E402
@@ -36,6 +38,7 @@ class Bench:
         self.stack.__enter__()
         for kind in MODULES:
             self.databases[kind] = self.make_database(kind)
+            self.run(kind, "prepare")
         return self
 
     def __exit__(self, *exc):
@@ -63,22 +66,53 @@ class Bench:
         output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
         return json.loads(output.splitlines()[-1])
 
+    def make_aliases(self, kind, count):
+        """Have so many aliases, in a table as a server keeps it."""
+        self.run(kind, "prepare", aliases=count)
+        self.databases[kind].psql("VACUUM ANALYZE mail_alias")
+
+    def forget(self, kind):
+        """Drop what is stored and not processed."""
+        self.databases[kind].psql("DELETE FROM mail_catchall_inbound WHERE state = 'pending'")
+
+    def send(self, mails, rounds):
+        """Run ``from_policy.py``.
+
+        :return dict: time against stock Odoo, ``cpu`` and ``wall``, by way
+        """
+        names = [self.databases[kind].database for kind in MODULES]
+        command = [sys.executable, str(REPO / "benchmarks" / "from_policy.py"), "--json"]
+        command += [f"--mails={mails}", f"--rounds={rounds}"]
+        command += [str(self.databases["addon"].write_config()), *names]
+        output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+        return json.loads(output.splitlines()[-1])
+
     def fill(self, count, octets=2000):
-        """Empty the mailbox and put so many mails into it."""
+        """Empty the mailbox and put so many mails into it.
+
+        :return list: their Message-Ids
+        """
         folder = self.stack.mail / MAILBOX
         shutil.rmtree(folder, ignore_errors=True)
         for path in (folder, *(folder / name for name in ("cur", "new", "tmp"))):
             path.mkdir()
             shutil.chown(path, "mail", "mail")
-        for number in range(count):
+        ids = [uuid.uuid4().hex for _number in range(count)]
+        for number, unique in enumerate(ids):
             path = folder / "new" / f"{time.time():.6f}.{number:06}.bench"
-            path.write_bytes(make_mail(octets))
+            path.write_bytes(make_mail(unique, octets))
             shutil.chown(path, "mail", "mail")
+        return [f"<{unique}@customer.test>" for unique in ids]
 
 
-def make_mail(octets):
+def get_version():
+    """Return the version of Odoo."""
+    command = [sys.executable, "-c", "import odoo.release; print(odoo.release.version)"]
+    return subprocess.check_output(command, text=True).strip()
+
+
+def make_mail(unique, octets):
     """Return a mail of about so many octets; a large one is an attachment."""
-    unique = uuid.uuid4().hex
     header = (
         f"Received: from mx by acme.test; Sat, 21 Nov 2026 10:00:00 +0000\n"
         f"From: Mary {unique} <mary.{unique}@customer.test>\nTo: {ALIAS}\nSubject: {unique}\n"

@@ -1,159 +1,158 @@
-"""Fetching, storing and processing, side by side with stock Odoo; prints a table in Markdown.
+"""What is measured, each as a function that yields rows; see ``run.py``."""
 
-    ODOO_SOURCE=~/.cache/odoo-17.0 .state/venv/bin/python benchmarks/fetching.py [--mails 200]
-
-It starts a PostgreSQL, Postfix and Dovecot of its own. Both Odoos read the same mails for an alias
-that makes a contact of each, on databases that differ by the addon alone. Only ratios count: other
-work on the machine shows in all figures, so run it on an idle one. ``--write FILE`` keeps the
-table.
-"""
-
-import argparse
 import statistics
-from pathlib import Path
 
-from common import MODULES, REPO, Bench
+from common import MODULES
+from report import Row
 
 ALIASES = (10, 100_000)
+MILLISECONDS = 50
 
 
-class Table:
-    """The rows of DESIGN, section 11: what, stock Odoo, the addon, ratio, to reach."""
-
-    def __init__(self):
-        self.lines = [
-            "| what | stock Odoo 17 | addon | ratio | to reach |",
-            "|---|---|---|---|---|",
-        ]
-
-    def add(self, *columns):
-        self.lines.append("| " + " | ".join(columns) + " |")
-        print(self.lines[-1], flush=True)
-
-    def __str__(self):
-        return "\n".join(self.lines) + "\n"
+def median_by_kind(values):
+    return tuple(statistics.median(values[kind]) for kind in MODULES)
 
 
-def compare_whole(bench, table, mails, milliseconds, repeat):
-    """The scheduled action from the mailbox to the posted message; return stock's speed."""
-    speed, statements = {kind: [] for kind in MODULES}, {}
-    for _run in range(repeat):
-        for kind in MODULES:  # in turns: what else runs on the machine meets both
-            bench.fill(mails)
-            found = bench.run(kind, "whole", milliseconds=milliseconds)
-            assert found["messages"] == mails, found
-            speed[kind].append(mails / found["seconds"])
-            statements[kind] = found["sql"] / mails
-    stock, addon = (statistics.median(speed[kind]) for kind in ("stock", "addon"))
-    where = f"{milliseconds} ms round-trip time" if milliseconds else "loopback"
-    goal = "6 times" if milliseconds else "at least stock's"
-    columns = (f"{stock:.1f} mail/s", f"{addon:.1f} mail/s", f"{addon / stock:.2f}", goal)
-    table.add(f"whole way, {where}", *columns)
-    if not milliseconds:
-        more = statements["addon"] - statements["stock"]
-        columns = (f"{statements['stock']:.1f}", f"{statements['addon']:.1f}", f"{more:+.1f}")
-        table.add("SQL for each routed mail", *columns, "at most +6")
-    return stock
+# ------------------------------------------------------------
+# SPEED
+# ------------------------------------------------------------
 
 
-def compare_fetch(bench, table, mails, milliseconds, stock):
-    bench.fill(mails)
-    found = bench.run("addon", "fetch", milliseconds=milliseconds)
-    assert found["count"] == mails, found
-    speed = mails / found["seconds"]
-    columns = (f"{stock:.1f} mail/s", f"{speed:.1f} mail/s", f"{speed / stock:.1f}")
-    table.add(f"fetch stage alone, {milliseconds} ms (stock: whole way)", *columns, "20 times")
-    bench.run("addon", "process")
+def measure_whole(bench, args, **arguments):
+    """Let both fetch and process the same number of mails, in turns.
+
+    :return tuple: mails in a second and SQL statements for each, of stock Odoo and the addon
+    """
+    speed, statements = {kind: [] for kind in MODULES}, {kind: [] for kind in MODULES}
+    for _run in range(args.repeat):
+        for kind in MODULES:
+            bench.fill(args.mails)
+            found = bench.run(kind, "whole", **arguments)
+            assert found["messages"] == args.mails, found
+            speed[kind].append(args.mails / found["seconds"])
+            statements[kind].append(found["sql"] / args.mails)
+    return median_by_kind(speed), median_by_kind(statements)
 
 
-def store(bench, mails):
-    bench.fill(mails)
-    assert bench.run("addon", "fetch")["count"] == mails
+def compare_loopback(bench, args):
+    """From the mailbox to the posted message."""
+    (stock, addon), (stock_sql, addon_sql) = measure_whole(bench, args)
+    yield Row("whole way, loopback, one worker", stock, addon, stock, "mail/s", True)
+    yield Row("SQL for each routed mail", stock_sql, addon_sql, stock_sql + 6)
 
 
-def compare_workers(bench, table, mails):
-    speed = {}
-    for workers in (1, 2):
-        store(bench, mails)
-        found = bench.run("addon", "process", workers=workers)
-        assert found["messages"] == mails and not found.get("twice"), found
-        speed[workers] = mails / found["seconds"]
-    one, two = (f"{speed[workers]:.1f} mail/s" for workers in (1, 2))
-    ratio = f"{speed[2] / speed[1]:.2f}"
-    table.add(
-        "two workers against one (processing)", "-", f"{two} against {one}", ratio, "1.7 times"
+def compare_slow(bench, args):
+    """The same with a mail server that is far away."""
+    (stock, addon), _statements = measure_whole(bench, args, milliseconds=MILLISECONDS)
+    where = f"{MILLISECONDS} ms round-trip time"
+    yield Row(f"whole way, {where}", stock, addon, 6 * stock, "mail/s", True)
+    speed = []
+    for _run in range(args.repeat):
+        bench.fill(args.mails)
+        found = bench.run("addon", "fetch", milliseconds=MILLISECONDS)
+        assert found["count"] == args.mails, found
+        speed.append(args.mails / found["seconds"])
+        bench.run("addon", "process")
+    yield Row(
+        f"fetch stage alone, {where}",
+        stock,
+        statistics.median(speed),
+        20 * stock,
+        "mail/s",
+        True,
+        "stock: whole way",
     )
 
 
-def compare_aliases(bench, table, mails, repeat):
+def compare_workers(bench, args):
+    """Two processes that fetch and process, against one."""
+    mails, speed = 2 * args.mails, {1: [], 2: []}
+    for _run in range(args.repeat):
+        for workers, values in speed.items():
+            bench.fill(mails)
+            found = bench.run("addon", "share", mails=mails, workers=workers)
+            assert (found["messages"], found["twice"]) == (mails, 0), found
+            values.append(mails / found["seconds"])
+    one, two = (statistics.median(values) for values in speed.values())
+    note = f"one: {one:.1f} mail/s; nothing twice"
+    yield Row("two workers, whole way, loopback", None, two, 1.7 * one, "mail/s", True, note)
+
+
+def compare_aliases(bench, args):
+    """How much longer it takes where there are many aliases."""
     ratios = {}
     for kind in MODULES:
         seconds = {aliases: [] for aliases in ALIASES}
-        for _run in range(repeat):
-            for aliases in ALIASES:
-                bench.run(kind, "prepare", aliases=aliases)
-                if kind == "addon":
-                    store(bench, mails)
-                    found = bench.run(kind, "process")
-                else:
-                    bench.fill(mails)
-                    found = bench.run(kind, "whole")
-                seconds[aliases].append(found["seconds"])
-        few, many = (statistics.median(seconds[aliases]) for aliases in ALIASES)
+        for _run in range(args.repeat):
+            for aliases, values in seconds.items():
+                bench.make_aliases(kind, aliases)
+                values.append(measure_processing(bench, kind, args.mails))
+        few, many = (statistics.median(values) for values in seconds.values())
         ratios[kind] = many / few
-        bench.run(kind, "prepare", aliases=ALIASES[0])
-    columns = (f"{ratios['stock']:.2f} times", f"{ratios['addon']:.2f} times", "")
-    table.add("processing with 100,000 aliases against 10", *columns, "1.05 times")
+        bench.make_aliases(kind, ALIASES[0])
+    what = "time with 100,000 aliases against 10"
+    yield Row(what, ratios["stock"], ratios["addon"], 1.05, "times")
 
 
-def compare_memory(bench, table, mails):
+def measure_processing(bench, kind, mails):
+    """Return the seconds to process mails; stock Odoo cannot but fetch them meanwhile."""
+    bench.fill(mails)
+    if kind == "stock":
+        return bench.run(kind, "whole")["seconds"]
+    assert bench.run(kind, "fetch")["count"] == mails
+    return bench.run(kind, "process")["seconds"]
+
+
+def compare_from_policy(bench, args):
+    """What it costs to decide as whom a mail leaves."""
+    found = bench.send(args.sent, args.rounds)
+    for way in ("native", "dynamic", "forced", "forced, signed"):
+        note = f"processor time {found[way]['cpu']:.3f} times"
+        what = f"time to send a mail, From policy {way}"
+        yield Row(what, found["stock twice"]["wall"], found[way]["wall"], 1.02, "times", note=note)
+
+
+# ------------------------------------------------------------
+# MEMORY
+# ------------------------------------------------------------
+
+
+def compare_unseen(bench, args):
+    """A mailbox that nobody read for a long time."""
     bench.fill(0)
     empty = bench.run("addon", "fetch")["megabytes"]
-    bench.fill(mails)
+    bench.fill(args.unseen)
     found = bench.run("addon", "fetch")
-    assert found["count"] == mails, found
-    more = found["megabytes"] - empty
-    columns = ("-", f"{more:+.0f} MB ({mails / found['seconds']:.0f} mail/s)", "")
-    table.add(f"peak memory, {mails:,} unseen mails, above an empty mailbox", *columns, "+80 MB")
+    assert found["count"] == args.unseen, found
+    bench.forget("addon")
+    what, note = f"peak memory, {args.unseen:,} unseen mails", f"empty mailbox: {empty:.1f} MB"
+    yield Row(what, None, found["megabytes"], empty + 80, "MB", note=note)
 
 
-def compare_large(bench, table, megabytes=25):
+def compare_large(bench, _args, megabytes=25):
     peak = {}
     for kind in MODULES:
         bench.fill(1, octets=megabytes * 1024 * 1024)
         found = bench.run(kind, "whole")
         assert found["messages"] == 1, found
         peak[kind] = found["megabytes"]
-    columns = (
-        *(f"{peak[kind]:.0f} MB" for kind in MODULES),
-        f"{peak['addon'] / peak['stock']:.2f}",
-    )
-    table.add(f"peak memory, one mail of {megabytes} MB", *columns, "1.10")
+    what = f"peak memory, one mail of {megabytes} MB"
+    yield Row(what, peak["stock"], peak["addon"], 1.1 * peak["stock"], "MB")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mails", type=int, default=200)
-    parser.add_argument("--unseen", type=int, default=10_000)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--state", type=Path, default=REPO / ".state" / "bench")
-    parser.add_argument("--write", type=Path)
-    args = parser.parse_args()
-    table = Table()
-    with Bench(args.state) as bench:
-        for kind in MODULES:
-            bench.run(kind, "prepare")
-        print("\n".join(table.lines), flush=True)
-        compare_whole(bench, table, args.mails, 0, args.repeat)
-        stock = compare_whole(bench, table, args.mails, 50, args.repeat)
-        compare_fetch(bench, table, args.mails, 50, stock)
-        compare_workers(bench, table, 2 * args.mails)
-        compare_aliases(bench, table, args.mails, args.repeat)
-        compare_large(bench, table)
-        compare_memory(bench, table, args.unseen)
-    if args.write:
-        args.write.write_text(str(table))
+# ------------------------------------------------------------
+# DURABILITY
+# ------------------------------------------------------------
 
 
-if __name__ == "__main__":
-    main()
+def compare_kills(bench, args):
+    """Processes that fetch and are killed, each at a random moment."""
+    lost, twice = {}, {}
+    for kind in MODULES:
+        sent = bench.fill(args.mails)
+        delivered = bench.run(kind, "killed", kills=args.kills, sent=sent)["delivered"]
+        lost[kind] = len(set(sent) - set(delivered))
+        twice[kind] = len(delivered) - len(set(delivered))
+    what = f"of {args.mails} mails, killed {args.kills} times at random"
+    yield Row(f"{what}: lost", lost["stock"], lost["addon"], 0)
+    yield Row(f"{what}: there twice", twice["stock"], twice["addon"], 0)

@@ -6,16 +6,19 @@
     .state/venv/bin/python benchmarks/from_policy.py odoo.conf stock addon
 
 The last one makes 500 mails and sends them to an SMTP server that forgets them, in a process of its
-own, by turns in all the ways that are compared, and rolls everything back. ``stock twice`` is stock
-Odoo once more: what differs there is noise. Figures are medians of the rounds; the ratio is that of
-each round to stock Odoo in the same round, and its median. ``CPU`` is the processor time of Odoo's
-own process, which other work on the machine disturbs less than ``wall``, the time that passed.
+own, by turns in all the ways that are compared, and rolls everything back; ``run.py`` does all of
+that. ``stock twice`` is stock Odoo once more: what differs there is noise. Figures are medians of
+the rounds; the ratio is that of each round to stock Odoo in the same round, and its median. ``CPU``
+is the processor time of Odoo's own process, which other work on the machine disturbs less than
+``wall``, the time that passed.
 
 It needs databases of its own: it makes users and outgoing servers in them.
 """
 
+import argparse
 import contextlib
 import gc
+import json
 import operator
 import socket
 import statistics
@@ -25,7 +28,6 @@ import time
 
 import odoo
 
-MAILS, ROUNDS = 500, 6
 DOMAIN = "acme.example"
 BODY = "<p>Dear Mary,</p>" + "<p>the bicycles that you ordered will be ready on Friday.</p>" * 20
 
@@ -81,47 +83,68 @@ def prepare(env, port, values):
     }
 
 
-def measure(registry, port, values):
+def measure(registry, port, values, mails):
     """Return how many seconds it took to make the mails and send them: CPU, wall."""
     with contextlib.closing(registry.cursor()) as cr:
         env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
         mail = prepare(env, port, values)
-        for count in (20, MAILS):  # warm caches first
+        for count in (20, mails):  # warm caches first
             gc.collect()
             start = time.process_time(), time.perf_counter()
-            mails = env["mail.mail"].create([mail] * count)
-            mails.send()
+            sent = env["mail.mail"].create([mail] * count)
+            sent.send()
             env.flush_all()
             end = time.process_time(), time.perf_counter()
-        assert set(mails.mapped("state")) == {"sent"}, mails.mapped("failure_reason")
+        assert set(sent.mapped("state")) == {"sent"}, sent.mapped("failure_reason")
         cr.rollback()
     registry.clear_all_caches()  # of what was rolled back
     return end[0] - start[0], end[1] - start[1]
 
 
-def main(config, *databases):
+def measure_all(config, databases, mails, rounds):
+    """Return the times of all rounds, (CPU, wall), by way."""
     odoo.tools.config.parse_config(["-c", config, "--log-level=error"])
     registries = [odoo.registry(name) for name in databases]
     times = {way: [] for way in WAYS}
     with sink() as port:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             ways = list(WAYS.items())
             first = number % len(ways)
             for way, (database, values) in ways[first:] + ways[:first]:
-                times[way].append(measure(registries[database], port, values))
-    print(f"{MAILS} mails, {ROUNDS} rounds      CPU s   wall s   to stock: CPU     wall")
+                times[way].append(measure(registries[database], port, values, mails))
+    return times
+
+
+def compare(times):
+    """Return the medians of the seconds and of the ratios to stock, (CPU, wall), by way."""
+    stock = [*zip(*times["stock"], strict=True)]
+    result = {}
     for way, rounds in times.items():
         columns = [*zip(*rounds, strict=True)]
-        stock = [*zip(*times["stock"], strict=True)]
-        cpu, wall = map(statistics.median, columns)
         ratios = [
             statistics.median(map(operator.truediv, column, base))
             for column, base in zip(columns, stock, strict=True)
         ]
-        print(f"{way:24} {cpu:8.3f} {wall:8.3f}        " + " ".join(f"{r:8.3f}" for r in ratios))
+        result[way] = (*map(statistics.median, columns), *ratios)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config")
+    parser.add_argument("databases", nargs=2, metavar="DATABASE")
+    parser.add_argument("--mails", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--json", action="store_true", help="only the ratios")
+    args = parser.parse_args()
+    found = compare(measure_all(args.config, args.databases, args.mails, args.rounds))
+    if args.json:
+        print(json.dumps({way: {"cpu": row[2], "wall": row[3]} for way, row in found.items()}))
+        return
+    print(f"{args.mails} mails, {args.rounds} rounds      CPU s   wall s   to stock: CPU     wall")
+    for way, row in found.items():
+        print("{:24} {:8.3f} {:8.3f}        {:8.3f} {:8.3f}".format(way, *row))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main()

@@ -3,11 +3,16 @@
 import contextlib
 import json
 import os
+import random
 import resource
+import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
+
+import psycopg2
 
 import odoo
 
@@ -16,8 +21,10 @@ SETUP = Path(__file__).resolve().parent.parent / "setup"
 
 @contextlib.contextmanager
 def environment(database):
-    with odoo.registry(database).cursor() as cr:
+    with contextlib.closing(odoo.registry(database).cursor()) as cr:
         yield odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
+        if not cr.closed:
+            cr.commit()
 
 
 @contextlib.contextmanager
@@ -109,34 +116,130 @@ def fetch(env, port, milliseconds=0):
         return {**result, "count": count[0]}
 
 
-def process(env, port, workers=1):
-    """Process what is stored, by so many processes at once."""
-    database = env.cr.dbname
-    messages = env["mail.message"].search_count([])
-    env.cr.commit()
-    if workers == 1:
-        return measure(env, env["mail.catchall.inbound"]._process_waiting)
+def process(env, port):
+    """Process what is stored."""
+    return measure(env, env["mail.catchall.inbound"]._process_waiting)
+
+
+# ------------------------------------------------------------
+# SEVERAL PROCESSES
+# ------------------------------------------------------------
+
+
+def work(database):
+    """Do what the scheduled actions do, without end; an error ends one run, as Odoo has it."""
+    while True:
+        try:
+            with environment(database) as env:
+                env["fetchmail.server"]._fetch_mails()
+                if "mail.catchall.inbound" in env:
+                    env["mail.catchall.inbound"]._process_waiting()
+        except Exception:
+            traceback.print_exc()
+        time.sleep(0.01)
+
+
+def start(database):
+    """Start a process that works, and return its id."""
+    pid = os.fork()
+    if not pid:
+        try:
+            work(database)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def query(database, text, *arguments):
+    """Return what a statement returns, over a connection of its own."""
+    settings = odoo.sql_db.connection_info_for(database)[1]
+    with contextlib.closing(psycopg2.connect(**settings)) as connection:
+        with connection, connection.cursor() as cr:
+            cr.execute(text, arguments)
+            return cr.fetchall() if cr.description else None
+
+
+def leave(env):
+    """Leave the database, for processes must not have connections in common.
+
+    :return str: its name
+    """
+    env.cr.close()
     odoo.sql_db.close_all()
-    start, pids = time.perf_counter(), []
-    for _number in range(workers):
-        pid = os.fork()
-        if not pid:
-            with environment(database) as own:
-                own["mail.catchall.inbound"]._process_waiting()
-            os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
-    seconds = time.perf_counter() - start
-    with environment(database) as own:
-        found = own["mail.message"].search_count([]) - messages
-        own.cr.execute("SELECT count(*) - count(DISTINCT message_id) FROM mail_message")
-        return {"seconds": seconds, "messages": found, "twice": own.cr.fetchone()[0]}
+    return env.cr.dbname
 
 
-def idle(env, port):
-    """Nothing: what a process needs by itself."""
-    return measure(env, lambda: None)
+def share(env, port, mails, workers):
+    """Fetch and process so many mails, by so many processes at once."""
+    set_port(env, port)
+    database = leave(env)
+    counting = "SELECT count(*), count(*) - count(DISTINCT message_id) FROM mail_message"
+    ((before, _twice),) = query(database, counting)
+    begin = time.perf_counter()
+    pids = [start(database) for _number in range(workers)]
+    try:
+        while (found := query(database, counting)[0])[0] < before + mails:
+            assert time.perf_counter() < begin + 600, found
+            time.sleep(0.02)
+        seconds = time.perf_counter() - begin
+    finally:
+        for pid in pids:
+            kill(pid)
+    return {"seconds": seconds, "messages": found[0] - before, "twice": found[1]}
+
+
+def killed(env, port, kills, sent, seconds=0.25):
+    """Fetch and process, killed so often; then go on until nothing is left to do.
+
+    :param list sent: Message-Ids of what is in the mailbox
+    :return dict: those that are in the database
+    """
+    set_port(env, port)
+    has_queue = "mail.catchall.inbound" in env
+    database = leave(env)
+    for _kill in range(kills):
+        pid = start(database)
+        time.sleep(random.uniform(0, seconds))
+        kill(pid)
+    finish(database, has_queue)
+    found = query(
+        database, "SELECT message_id FROM mail_message WHERE message_id = ANY(%s)", list(sent)
+    )
+    return {"delivered": [message_id for (message_id,) in found]}
+
+
+def finish(database, has_queue, idle=3):
+    """Work until nothing has come for some seconds and nothing waits."""
+    pid = start(database)
+    last, since = None, time.monotonic()
+    try:
+        while time.monotonic() < since + idle or (has_queue and make_due(database)):
+            ((count,),) = query(database, "SELECT count(*) FROM mail_message")
+            if count != last:
+                last, since = count, time.monotonic()
+            time.sleep(0.2)
+    finally:
+        kill(pid)
+
+
+def make_due(database):
+    """Let the time pass after which the rows of a process that died come back.
+
+    :return: whether there are any
+    """
+    with contextlib.suppress(psycopg2.extensions.TransactionRollbackError):  # again later
+        query(
+            database,
+            "UPDATE mail_catchall_inbound SET next_attempt = NULL"
+            " WHERE state IN ('pending', 'processing')",
+        )
+    waiting = "SELECT count(*) FROM mail_catchall_inbound WHERE state IN ('pending', 'processing')"
+    return query(database, waiting)[0][0]
 
 
 def main(config, database, what, arguments):
