@@ -2,13 +2,14 @@
 
 import os
 import resource
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import psycopg2
 import pytest
-from test_fetching import count_files, drop, fetch, flags, stored
+from test_fetching import count_files, drop, fetch, flags, put_again, put_mail, stored
 
 #: Mails and kills; ``setup/test.sh --all`` takes 10,000 and 100.
 MAILS, KILLS = map(int, os.environ.get("MCG_KILLS", "300,20").split(","))
@@ -65,6 +66,31 @@ def test_the_disk_of_the_filestore_is_full(world, mailbox):
     assert source.count(b"large") == 100_000
 
 
+def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
+    """Core only logs that an attachment could not be written."""
+    text = secrets.token_hex(150_000)  # in no file of an earlier run
+    put_mail(
+        world,
+        'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\nSee there.\n--b\n'
+        "Content-Type: text/plain\nContent-Disposition: attachment; filename=plan.txt\n\n"
+        f"{text}\n--b--\n",
+    )
+    fetch(mailbox)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        world.env["mail.catchall.inbound"]._process_waiting()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    inbound = world.env["mail.catchall.inbound"].search([])
+    assert (inbound.state, inbound.mail_message_ids.ids) == ("pending", [])
+    assert "full" in inbound.reason
+    world.make_due()
+    world.cycle()
+    assert inbound.state == "delivered"
+    assert inbound.mail_message_ids.attachment_ids.raw.decode().strip() == text
+
+
 def test_a_file_torn_by_a_kill_does_not_block_its_mail(world, mailbox):
     ids = drop(world, 1)
     fetch(mailbox)
@@ -104,6 +130,105 @@ def test_the_database_is_restarted_in_between(world, mailbox, monkeypatch):
     world.cycle()
     assert stored(world) == sorted(ids)
     assert len(world.inbox("john")) == 3
+
+
+def test_the_database_is_restarted_while_mail_is_processed(world, mailbox, monkeypatch):
+    ids = drop(world, 3)
+    fetch(mailbox)
+    (postgres, *_others) = world.stack.servers
+    cls = type(world.env["mail.catchall.inbound"])
+    finish = cls._finish
+
+    def restart_and_finish(self, verdict):
+        monkeypatch.undo()
+        postgres.stop()
+        postgres.start()
+        return finish(self, verdict)
+
+    monkeypatch.setattr(cls, "_finish", restart_and_finish)
+    with pytest.raises(psycopg2.Error):
+        world.env["mail.catchall.inbound"]._process_waiting()
+    assert cls._finish is finish
+    world.restart()
+    inbounds = world.env["mail.catchall.inbound"].search([])
+    assert inbounds.mapped("state") == ["processing"] * 3
+    assert not world.inbox("john")
+    world.make_due()
+    world.cycle()
+    assert (stored(world), inbounds.mapped("state")) == (sorted(ids), ["delivered"] * 3)
+    assert len(world.inbox("john")) == 3
+    world.mails("john@home.test", 3)
+
+
+def test_a_mail_that_the_database_cannot_store_holds_up_no_other(world, mailbox, monkeypatch):
+    """As long as one thing about a mail is wrong, it alone stays in the mailbox."""
+    ids = drop(world, 3)
+    cls = type(world.env["mail.catchall.inbound"])
+    store = cls._store
+
+    def store_and_fail(self, mails):
+        inbounds = store(self, mails)
+        if bad := inbounds.filtered(lambda inbound: inbound.message_id == ids[1]):
+            # PostgreSQL indexes no value that is so long and cannot be compressed
+            bad.message_id = "".join(secrets.token_hex(32) for _number in range(500))
+            bad.flush_recordset()
+        return inbounds
+
+    monkeypatch.setattr(cls, "_store", store_and_fail)
+    result = fetch(mailbox)
+    assert result.count == 2
+    assert "index" in mailbox.last_error
+    assert flags(world).count("S") == 2
+    monkeypatch.undo()
+    assert fetch(mailbox).count == 1
+    assert not mailbox.last_error
+    assert stored(world) == sorted(ids)
+
+
+def test_a_message_id_without_end(world, mailbox):
+    message_id = f"<{secrets.token_hex(20_000)}@customer.test>"
+    put_mail(world, "\nHello", message_id=message_id)
+    ids = drop(world, 1)
+    world.cycle()
+    assert world.inbound(ids[0]).state == "delivered"
+    other = world.env["mail.catchall.inbound"].search([("message_id", "!=", ids[0])])
+    assert other.state == "delivered", other.error
+    assert not mailbox.last_error
+    again = world.files("catchall@acme.test")[0]
+    put_again(again)
+    world.cycle()
+    assert len(world.inbox("john")) == 2, "a copy of it is known"
+
+
+def test_a_form_that_is_saved_meanwhile_makes_no_error(world, mailbox, monkeypatch):
+    cls = type(mailbox)
+    close = cls._close_mailbox
+
+    def save_and_close(self, *args):
+        with self.pool.cursor() as cr:
+            cr.execute("UPDATE fetchmail_server SET name = 'Renamed'")
+        return close(self, *args)
+
+    monkeypatch.setattr(cls, "_close_mailbox", save_and_close)
+    assert mailbox.name != "Renamed"  # reads it: the transaction began before
+    assert fetch(mailbox).code == "fetched"
+    assert (mailbox.name, mailbox.last_error) == ("Renamed", False)
+
+
+def test_no_lock_of_a_mailbox_outlives_what_fails(world, mailbox, monkeypatch):
+    cls = type(mailbox)
+
+    def fail(self, result):
+        self.env.cr.execute("SELECT 1 / 0", log_exceptions=False)
+
+    monkeypatch.setattr(cls, "_prepare_error", fail)
+    monkeypatch.setattr(cls, "_prepare_success", fail)
+    with pytest.raises(psycopg2.Error):
+        fetch(mailbox)
+    monkeypatch.undo()
+    world.env.cr.rollback()
+    world.cr.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    assert world.cr.fetchone() == (0,)
 
 
 @pytest.mark.parametrize("server_type", ["gmail", "outlook"])

@@ -1,6 +1,7 @@
 """Mail is read by IMAP and POP3 from the real Dovecot; nothing is lost when the dialogue breaks."""
 
 import os
+import re
 import time
 import uuid
 
@@ -35,6 +36,22 @@ def drop(world, count=1, name=JOHN, text="Two, please.", folder="new"):
             f"Message-Id: {ids[-1]}\n\n{text}\n",
         )
     return ids
+
+
+def put_mail(world, text, message_id="<1@customer.test>", name=JOHN):
+    """Put one mail into a mailbox without SMTP.
+
+    :param str text: what follows the first fields of the header
+    """
+    folder = world.stack.mail / mailbox_of(name)
+    world.make_maildir(folder)
+    header = f"From: Mary <mary@customer.test>\nTo: {name}\nMessage-Id: {message_id}\n"
+    world.put_file(folder / "new" / f"{time.time():.6f}.put", header + text)
+
+
+def put_again(file):
+    """Have a mail look as if nobody had read it, with the same UID."""
+    file.rename(file.parent.parent / "new" / file.name.partition(":")[0])
 
 
 def fetch(mailbox, seconds=60):
@@ -138,6 +155,26 @@ def test_a_mailbox_that_is_numbered_anew_brings_nothing_twice(world, mailbox):
     assert len(set(inbounds.mapped("uid_validity"))) == 2
     assert with_id in inbounds.mapped("message_id")
     assert len(world.inbox("john")) == 2
+
+
+def test_a_uid_that_another_mail_has_now(world, mailbox):
+    """The mailbox was restored, or its server counts anew; the mail is not taken for the old."""
+    drop(world, 2)
+    assert fetch(mailbox).count == 2
+    first, second = world.files(mailbox_of(JOHN))
+    put_again(first)
+    assert fetch(mailbox).count == 0, "the same: only acknowledged"
+    assert flags(world) == ["S", "S"]
+    text = re.sub("Message-Id: <.{16}", "Message-Id: <another.message.", second.read_text())
+    second.unlink()
+    world.put_file(second.parent.parent / "new" / second.name.partition(":")[0], text)
+    before = world.env["mail.catchall.inbound"].search([]).mapped("uid")
+    assert fetch(mailbox).count == 1
+    assert len([name for name in stored(world) if name.startswith("<another.message.")]) == 1
+    inbounds = world.env["mail.catchall.inbound"].search([])
+    assert len(inbounds) == 3
+    assert sorted(filter(None, inbounds.mapped("uid"))) == sorted(before)
+    assert fetch(mailbox).count == 0
 
 
 def test_a_batch_that_the_server_refuses_is_fetched_one_by_one(world, mailbox):
@@ -328,6 +365,23 @@ def test_pop_without_uidl(world, pop):
     assert proxy.count == 1
     assert stored(world) == sorted(ids)
     assert count_files(world) == 0
+
+
+def test_pop_servers_may_use_a_uid_again(world, pop):
+    """The UID of a mail that was deleted is free (RFC 1939, 7)."""
+
+    def change(line):
+        return re.sub(rb"^(\d+) [0-9a-f]{16}\r\n$", rb"\1 uid\1\r\n", line)
+
+    with Proxy(pop.port, change=change) as proxy:
+        pop.port = proxy.port
+        ids = []
+        for _run in range(3):
+            ids += drop(world, 1)
+            assert fetch(pop).count == 1
+            assert count_files(world) == 0
+    assert stored(world) == sorted(ids)
+    assert world.env["mail.catchall.inbound"].search([], limit=1).uid == "uid1"
 
 
 # ------------------------------------------------------------

@@ -4,6 +4,7 @@ from . import fetchmail_server
 from . import fetchmail_server_actions
 from . import fetchmail_server_fetch
 from . import fetchmail_server_status
+from . import fetchmail_server_store
 from . import ir_attachment
 from . import ir_http
 from . import ir_mail_server
@@ -27,6 +28,7 @@ from . import mail_catchall_inbound_delivery
 from . import mail_catchall_inbound_lang
 from . import mail_catchall_inbound_log
 from . import mail_catchall_inbound_preview
+from . import mail_catchall_inbound_claim
 from . import mail_catchall_inbound_queue
 from . import mail_catchall_inbound_retention
 from . import mail_catchall_inbound_review

@@ -3,12 +3,9 @@ import datetime
 import logging
 import time
 
-import psycopg2
-
 from odoo import _, fields, models
 
 from ..tools.imap_mailbox import ImapMailbox
-from ..tools.mailbox import read_ahead
 from ..tools.mailbox_result import FetchResult
 from ..tools.pop_mailbox import PopMailbox
 from ..tools.time_limit import share
@@ -16,10 +13,6 @@ from .time_limit import get_time_limit
 
 _logger = logging.getLogger(__name__)
 
-#: Octets in memory: a batch, and the next one that is fetched meanwhile.
-BATCH_OCTETS = 10 * 1024 * 1024
-#: Mails that one run looks at; the next run takes up the others.
-MAX_MAILS = 10_000
 #: Minutes that a mailbox is left alone after each error in a row; the last one counts on.
 PAUSE_MINUTES = (1, 5, 15, 60)
 #: Managers hear of a mailbox that fails for so long.
@@ -27,7 +20,7 @@ ALARM_AFTER = datetime.timedelta(days=1)
 
 
 class FetchmailServer(models.Model):
-    """How a catch-all mailbox is read: stored and committed before it is acknowledged."""
+    """When catch-all mailboxes are fetched, by whom, and how it went."""
 
     _inherit = "fetchmail.server"
 
@@ -68,8 +61,11 @@ class FetchmailServer(models.Model):
         self.ensure_one()
         if self._get_connection_type() == "local":
             return False
-        is_paused = self.next_fetch and self.next_fetch > fields.Datetime.now()
-        return not (is_paused and self.env.context.get("catchall_is_scheduled"))
+        if not self.next_fetch or not self.env.context.get("catchall_is_scheduled"):
+            return True
+        now = fields.Datetime.now()
+        # beyond the longest pause it was written by a clock that was wrong
+        return not now < self.next_fetch <= now + datetime.timedelta(minutes=max(PAUSE_MINUTES))
 
     # ------------------------------------------------------------
     # ONE MAILBOX
@@ -85,11 +81,20 @@ class FetchmailServer(models.Model):
         if not self._lock_mailbox():
             _logger.info("Mailbox %s is being fetched by another process", self.name)
             return FetchResult("busy")
-        # what another process stored while we waited for our turn must be seen
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        self.env.invalidate_all()
+        try:
+            # what another process stored while we waited for our turn must be seen
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            self.env.invalidate_all()
+            return self._fetch_locked(until)
+        finally:
+            self._unlock_mailbox()
+
+    def _fetch_locked(self, until):
+        """Fetch, and note how it went. What was stored before an error is committed already."""
         try:
             result = self._fetch_new(until)
+            # whoever saved the form meanwhile must not make an error of it
+            self.env.cr.commit()  # pylint: disable=invalid-commit
             self.write(self._prepare_success(result))
             self._close_activities()
             _logger.info("Fetched %d email(s) from mailbox %s", result.count, self.name)
@@ -99,10 +104,8 @@ class FetchmailServer(models.Model):
             result = FetchResult("error", text=self._describe_error(error))
             self.write(self._prepare_error(result))
             self._alarm_managers()
-        finally:
-            self._unlock_mailbox()
-            # what was stored before an error is committed already
-            self.env.cr.commit()  # pylint: disable=invalid-commit
+        # released to others only when they can see it
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         return result
 
     def _lock_mailbox(self):
@@ -111,7 +114,11 @@ class FetchmailServer(models.Model):
         return self.env.cr.fetchone()[0]
 
     def _unlock_mailbox(self):
+        # a transaction that failed unlocks nothing, and the lock would outlive it
+        self.env.cr.rollback()
         self.env.cr.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [self._name, self.id])
+        # nothing to write; leaves no transaction open
+        self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _open_mailbox(self):
         """Connect, by core's method that other modules extend (Gmail, Outlook)."""
@@ -146,85 +153,6 @@ class FetchmailServer(models.Model):
             _logger.info("Mailbox %s did not say goodbye", self.name, exc_info=True)
             if is_done and isinstance(mailbox, PopMailbox):
                 raise
-
-    def _read_mailbox(self, mailbox, line, until):
-        """Store and acknowledge mails, while the next ones are on their way.
-
-        :param line: executor of the one thread that talks to the mail server
-        """
-        uids = line.submit(mailbox.list).result()
-        stored = self._get_stored(mailbox.key, uids)
-        # of an earlier run, that could not acknowledge them
-        old = self._get_old(stored)
-        acknowledged = [line.submit(mailbox.acknowledge, old)] if old else []
-        new = [uid for uid in uids if uid not in stored]
-        count, is_late = 0, False
-        batches = read_ahead(line, mailbox, new[:MAX_MAILS], self.batch_size, BATCH_OCTETS)
-        for bodies in batches:
-            fetched = self._store(mailbox, bodies)
-            # only what is committed may be acknowledged
-            self.env.cr.commit()  # pylint: disable=invalid-commit
-            if not self.leave_days:
-                acknowledged.append(self._acknowledge(mailbox, line, fetched))
-            count += len(fetched)
-            is_late = time.monotonic() > until
-            if is_late:
-                break
-        for future in acknowledged:
-            future.result()  # raises what went wrong there
-        return FetchResult(
-            "fetched",
-            count,
-            has_more=bool(count) and (is_late or len(new) > MAX_MAILS),
-            text=self._describe_problems(mailbox.problems),
-        )
-
-    def _get_stored(self, key, uids):
-        """Return when a mail was stored, by UID, of those that an earlier run stored."""
-        if not uids:
-            return {}
-        domain = [("server_id", "=", self.id), ("uid", "in", uids)]
-        domain += [(name, "=", value) for name, value in key.items()]
-        stored = (
-            self.env["mail.catchall.inbound"].sudo().search_read(domain, ["uid", "create_date"])
-        )
-        return {row["uid"]: row["create_date"] for row in stored}
-
-    def _get_old(self, stored):
-        """Return the UIDs of stored mails that need not be left on the server any longer."""
-        if self._get_connection_type() != "pop" or not self.leave_days:
-            return list(stored)
-        limit = fields.Datetime.now() - datetime.timedelta(days=self.leave_days)
-        return [uid for uid, date in stored.items() if date <= limit]
-
-    def _store(self, mailbox, bodies):
-        """Store mails. One that cannot be stored does not hold up the others.
-
-        :param dict bodies: source by UID
-        :return list: UIDs of those that are stored
-        :raise OSError: if the filestore fails, and psycopg2's errors if the database does
-        """
-        key = {**mailbox.key, "server_id": self.id}
-        mails = [(body, {**key, "uid": uid}) for uid, body in bodies.items()]
-        try:
-            with self.env.cr.savepoint():
-                self.env["mail.catchall.inbound"]._store(mails)
-            return list(bodies)
-        except (OSError, psycopg2.Error):
-            raise
-        except Exception as error:
-            if len(bodies) == 1:
-                _logger.warning(
-                    "A mail of mailbox %s could not be stored", self.name, exc_info=True
-                )
-                mailbox.problems.append(f"UID {next(iter(bodies))}: {error}")
-                return []
-        stored = (self._store(mailbox, {uid: body}) for uid, body in bodies.items())
-        return [uid for uids in stored for uid in uids]
-
-    def _acknowledge(self, mailbox, line, uids):
-        """Have the server not show these mails again, when it comes to it."""
-        return line.submit(mailbox.acknowledge, uids)
 
     # ------------------------------------------------------------
     # HOW IT WENT

@@ -30,6 +30,17 @@ class IrAttachment(models.Model):
                 raise AccessError(_("The source of an inbound email cannot be read this way."))
         return super().check(mode, values=values)
 
+    @api.model
+    def _file_write(self, bin_value, checksum):
+        """Deliver no mail without what is attached to it: core only logs that the disk is full.
+
+        :raise OSError: if the file is not whole; the mail waits then
+        """
+        fname = super()._file_write(bin_value, checksum)
+        if self.env.context.get("catchall_delivery") is not None:
+            _check_whole(self._full_path(fname), len(bin_value))
+        return fname
+
     # ------------------------------------------------------------
     # SOURCES OF MAIL
     # ------------------------------------------------------------
@@ -89,11 +100,17 @@ class IrAttachment(models.Model):
             list(pool.map(_sync, *zip(*{**sizes, **folders}.items(), strict=True)))
 
 
-def _sync(path, size):
-    """Have the disk keep a file of this size, or a folder where it is None."""
-    if size is not None and os.path.getsize(path) != size:
+def _check_whole(path, size):
+    """Raise OSError if a file is not there or has another size."""
+    if os.path.getsize(path) != size:
         os.unlink(path)  # or the next attempt would find it, and not write it anew
         raise OSError(errno.ENOSPC, "The disk of the filestore is full")
+
+
+def _sync(path, size):
+    """Have the disk keep a file of this size, or a folder where it is None."""
+    if size is not None:
+        _check_whole(path, size)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

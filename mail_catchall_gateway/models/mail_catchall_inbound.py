@@ -200,9 +200,16 @@ class MailCatchallInbound(models.Model):
         self.env["ir.attachment"]._store_sources(inbounds, [raw for raw, _values in mails])
         return inbounds
 
+    def _with_source_files(self):
+        """Return these records such that none of them looks up again where its source is."""
+        files = {source.res_id: source.store_fname for source in self._get_source_attachments()}
+        return self.with_context(catchall_source_files=files)
+
     def _get_source(self):
         """Return the source of this mail as bytes."""
         self.ensure_one()
+        if file := self.env.context.get("catchall_source_files", {}).get(self.id):
+            return self.env["ir.attachment"]._file_read(file)
         # the web client asks for sizes in the place of contents
         return self.with_context(bin_size=False)._get_source_attachments().raw or b""
 

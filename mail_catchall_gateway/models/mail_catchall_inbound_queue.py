@@ -1,11 +1,8 @@
-import datetime
 import logging
 import time
 import traceback
 
-import psycopg2
-
-from odoo import _, api, fields, models
+from odoo import _, api, models
 from odoo.service.model import retrying
 
 from ..tools import source
@@ -13,20 +10,11 @@ from .time_limit import get_time_limit
 
 _logger = logging.getLogger(__name__)
 
-#: Minutes to wait before each further attempt; the last one counts for all that follow.
-RETRY_MINUTES = (1, 5, 15, 60, 360)
 MAX_ATTEMPTS = 8
-#: Emails that a worker takes at once. If it dies, they wait for the first retry.
-CLAIM_SIZE = 20
 #: Seconds for which a mail waits whose copy another worker has in hands.
 COPY_SECONDS = 5
-#: So often a worker looks again when others were faster.
-CLAIM_ATTEMPTS = 20
 #: Seconds after which a worker gives back what it took and did not come to: before others take it.
 CLAIM_SECONDS = 40
-#: Days for which an answer waits for the mail that it answers. Mails that answer each other in a
-#: circle would wait for ever.
-ANSWER_DAYS = 2
 
 
 class MailCatchallInbound(models.Model):
@@ -47,13 +35,15 @@ class MailCatchallInbound(models.Model):
         :param float until: when to stop, as ``time.monotonic`` counts; the rest is for the next run
         """
         until = until or time.monotonic() + get_time_limit()
+        # what was written before is not ours to roll back
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         while inbounds := self._claim():
-            free = inbounds._lock_for_worker()
-            (inbounds - free)._release(COPY_SECONDS)
+            free, keys = inbounds._lock_for_worker()
             try:
+                (inbounds - free)._release(COPY_SECONDS)
                 left = free._process_claimed(min(until, time.monotonic() + CLAIM_SECONDS))
             finally:
-                free._unlock_for_worker()
+                self._unlock_for_worker(keys)
             self._trigger_mail_queue()
             if time.monotonic() > until:
                 if left or self._has_waiting():
@@ -65,86 +55,13 @@ class MailCatchallInbound(models.Model):
 
         :return: those given back
         """
-        for position, inbound in enumerate(self):
+        for position, inbound in enumerate(self._with_source_files()):
             if position and time.monotonic() > until:
                 left = self[position:]
                 left._release()
                 return left
             inbound._process_in_transaction()
         return self.browse()
-
-    def _release(self, seconds=0):
-        """Give rows back as if they had never been taken.
-
-        :param int seconds: for how long they are left alone
-        """
-        if not self:
-            return
-        next_attempt = seconds and fields.Datetime.now() + datetime.timedelta(seconds=seconds)
-        self.env.cr.execute(
-            """
-            UPDATE mail_catchall_inbound
-               SET state = 'pending', attempt_count = attempt_count - 1, next_attempt = %s
-             WHERE id IN (
-                SELECT id FROM mail_catchall_inbound
-                 WHERE id IN %s AND state = 'processing'
-                   FOR UPDATE SKIP LOCKED)
-            """,
-            [next_attempt or None, tuple(self.ids)],
-        )
-        self.invalidate_recordset()
-        if next_attempt:
-            cron = self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")
-            cron._trigger(at=next_attempt)
-        # for the other workers
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-
-    def _lock_for_worker(self):
-        """Keep other workers from the copies of these mails, until :meth:`_unlock_for_worker`.
-
-        The key is that of ``_lock_copies``. For a session, not a transaction: what another worker
-        wrote is seen only by a transaction that starts after the lock. All at once, because each
-        statement costs a mail time.
-
-        :return: those that nobody else has a copy of in hands
-        """
-        # materialized, or PostgreSQL might lock rows that it looks at and does not return
-        self.env.cr.execute(
-            """
-            WITH taken AS MATERIALIZED (
-                SELECT id, hashtext(COALESCE(NULLIF(message_id, ''), %s || id)) AS key
-                  FROM mail_catchall_inbound
-                 WHERE id IN %s)
-            SELECT id FROM taken WHERE pg_try_advisory_lock(key)
-            """,
-            [f"{self._name},", tuple(self.ids)],
-        )
-        free = self.browse(sorted(row[0] for row in self.env.cr.fetchall()))
-        # the transactions that follow start after the lock
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        return free
-
-    def _unlock_for_worker(self):
-        if not self or self.env.cr.closed:
-            return
-        self.env.cr.execute(
-            """
-            SELECT pg_advisory_unlock(hashtext(COALESCE(NULLIF(message_id, ''), %s || id)))
-              FROM mail_catchall_inbound
-             WHERE id IN %s
-            """,
-            [f"{self._name},", tuple(self.ids)],
-        )
-        # nothing to write; leaves no transaction open
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-
-    @api.model
-    def _has_waiting(self):
-        now = fields.Datetime.now()
-        domain = ["|", ("next_attempt", "=", False), ("next_attempt", "<=", now)]
-        return bool(
-            self.sudo().search_count([("state", "in", ("pending", "processing")), *domain], limit=1)
-        )
 
     @api.model
     def _trigger_mail_queue(self):
@@ -156,63 +73,6 @@ class MailCatchallInbound(models.Model):
         queue = self.env.ref("mail.ir_cron_mail_scheduler_action", raise_if_not_found=False)
         if queue:
             queue._trigger()
-
-    @api.model
-    def _claim(self):
-        """Take waiting rows for this worker, and commit that.
-
-        A row taken is due again after the time to the next attempt, so that those of a worker
-        that died come back; the attempt counts, so that a mail that kills workers has an end. An
-        answer is not taken as long as a mail waits that it answers.
-        """
-        for _attempt in range(CLAIM_ATTEMPTS):
-            try:
-                ids = self._take_rows()
-                # the attempt counts, whatever happens while processing
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-                return self.browse(ids).sudo()
-            except psycopg2.extensions.TransactionRollbackError:
-                # another worker took one of them between our look and our hold
-                self.env.cr.rollback()
-        return self.browse()
-
-    @api.model
-    def _take_rows(self):
-        self.env.cr.execute(
-            """
-            UPDATE mail_catchall_inbound
-               SET state = 'processing',
-                   attempt_count = COALESCE(attempt_count, 0) + 1,
-                   next_attempt = %(now)s + INTERVAL '1 minute' * (%(minutes)s::integer[])[
-                        LEAST(COALESCE(attempt_count, 0) + 1, %(steps)s)]
-             WHERE id IN (
-                SELECT id
-                  FROM mail_catchall_inbound AS inbound
-                 WHERE state IN ('pending', 'processing')
-                   AND (next_attempt IS NULL OR next_attempt <= %(now)s)
-                   AND NOT EXISTS (
-                        SELECT 1
-                          FROM mail_catchall_inbound AS answered
-                         WHERE answered.message_id = ANY(
-                                string_to_array(inbound.answers_to, ' '))
-                           AND answered.state IN ('pending', 'processing')
-                           AND answered.message_id != COALESCE(inbound.message_id, '')
-                           AND inbound.create_date > %(now)s - INTERVAL '1 day' * %(days)s)
-              ORDER BY id
-                 LIMIT %(limit)s
-                   FOR UPDATE SKIP LOCKED)
-         RETURNING id
-            """,
-            {
-                "now": fields.Datetime.now(),
-                "minutes": list(RETRY_MINUTES),
-                "steps": len(RETRY_MINUTES),
-                "limit": CLAIM_SIZE,
-                "days": ANSWER_DAYS,
-            },
-            log_exceptions=False,  # others are faster now and then
-        )
-        return sorted(row[0] for row in self.env.cr.fetchall())
 
     def _process_in_transaction(self):
         """Process one row and commit; after an error roll back and record it."""
@@ -266,8 +126,12 @@ class MailCatchallInbound(models.Model):
     def _record_error(self, error):
         """Note why an attempt failed, over a cursor of its own: ours was rolled back."""
         _logger.warning("Mail with Message-Id %s failed", self.message_id, exc_info=True)
+        # nothing to write; leaves no transaction open
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         with self.pool.cursor() as cr:
             inbound = self.with_env(self.env(cr=cr))
+            if inbound.state != "processing":
+                return  # somebody else took it, while our connection was gone
             is_last = inbound.attempt_count >= MAX_ATTEMPTS
             inbound.write(
                 {

@@ -166,7 +166,7 @@ class MailCatchallInbound(models.Model):
 
         :raise UserError: if a worker has one of them in hands
         """
-        key = self.message_id or f"{self._name},{self.id}"
+        key = self.message_id or f"{self._name},{self.size}"
         self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [key])
         is_free = self.env.cr.fetchone()[0]
         if is_free:

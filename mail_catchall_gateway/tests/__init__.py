@@ -4,6 +4,7 @@ from . import test_aliases
 from . import test_attach
 from . import test_automatic
 from . import test_automatic_mail
+from . import test_claim
 from . import test_conversation
 from . import test_delivery_report
 from . import test_delivery_reports

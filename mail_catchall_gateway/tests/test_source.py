@@ -42,6 +42,14 @@ class TestSource(BaseCase):
                 self.assertNotIn("\0", found)
                 found.encode()
 
+    def test_long_message_ids_are_cut_and_still_differ(self):
+        """PostgreSQL refuses to index a value of some thousand octets, and with it the mail."""
+        raw = b"Message-Id: <" + b"\xc3\xa9x" * 5000 + b"%d@x.test>\n\n"
+        one, two = (summarize(raw % number).message_id for number in (1, 2))
+        self.assertEqual((len(one), len(two)), (MAX_LENGTH, MAX_LENGTH))
+        self.assertNotEqual(one, two)
+        self.assertEqual(one, summarize(raw % 1).message_id)
+
     def test_dates_that_are_none(self):
         for value in (b"yesterday", b"", b"Fri, 99 Nov 2026 10:00:00 +0000", b"1 Jan 999999 1:1:1"):
             with self.subTest(value=value):

@@ -8,6 +8,7 @@ import email.header
 import email.parser
 import email.policy
 import email.utils
+import hashlib
 import re
 
 #: Values beyond this are cut: they are shown, and a header may be megabytes long.
@@ -24,7 +25,8 @@ class Summary:
     """The header fields that tell one mail from another; empty where they are missing.
 
     Arguments:
-        message_id (str): with its angle brackets, not cut
+        message_id (str): with its angle brackets; of one that is too long for an index, the
+            end is a digest
         answers_to (tuple): Message-Ids that it refers to, the last ones (RFC 5322, 3.6.4)
         subject, email_from, email_to, email_cc (str): decoded (RFC 2047), one line
         date (datetime): naive UTC, or None
@@ -73,7 +75,7 @@ def summarize(raw):
     """
     header = parse_header(raw)
     return Summary(
-        message_id=one_line(str(header.get("Message-Id") or ""), None),
+        message_id=_message_id(header.get("Message-Id")),
         answers_to=_references(header),
         subject=_decode(header.get("Subject")),
         email_from=_decode(header.get("From")),
@@ -81,6 +83,14 @@ def summarize(raw):
         email_cc=_decode(header.get("Cc")),
         date=_date(header.get("Date")),
     )
+
+
+def _message_id(value):
+    text = one_line(str(value or ""), None)
+    if len(text) <= MAX_LENGTH:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return text[: MAX_LENGTH - len(digest)] + digest
 
 
 def _references(header):
