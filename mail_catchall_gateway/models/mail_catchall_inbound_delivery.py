@@ -2,6 +2,7 @@ import email
 import email.policy
 
 from odoo import _, api, fields, models, tools
+from odoo.fields import Command
 
 from ..tools.automatic import may_answer
 from ..tools.delivery import Recipient
@@ -60,12 +61,18 @@ class MailCatchallInbound(models.Model):
             return
         posted = sorted(delivery.posted, reverse=True)
         messages = self.env["mail.message"].browse(message_id for message_id, *_rest in posted)
-        for _message_id, model, record_id in posted:
-            if model == "mail.catchall.conversation":
-                self.conversation_id = record_id
-        self.mail_message_ids |= messages
-        _message_id, self.res_model, self.res_id = posted[0]
-        self.company_id = messages[0].record_company_id
+        kind = "mail.catchall.conversation"
+        conversations = [res_id for _message_id, model, res_id in posted if model == kind]
+        _message_id, res_model, res_id = posted[0]
+        self.write(
+            {
+                "mail_message_ids": [Command.link(message.id) for message in messages],
+                "conversation_id": (conversations or self.conversation_id.ids or [False])[-1],
+                "res_model": res_model,
+                "res_id": res_id,
+                "company_id": messages[0].record_company_id.id,
+            }
+        )
 
     # ------------------------------------------------------------
     # VERDICT

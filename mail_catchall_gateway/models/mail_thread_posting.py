@@ -24,9 +24,13 @@ class MailThread(models.AbstractModel):
     ):
         """Mail from a user's alias is the user's; no address of ours becomes a contact."""
         is_ours = self.env["mail.alias.domain"]._is_gateway_address
+        delivery = self.env.context.get("catchall_delivery")
         wanted = emails
         if force_create:
             wanted = ["" if is_ours(tools.email_normalize(email)) else email for email in emails]
+        elif delivery:
+            # core looks each of them up, only to pass over those that aliases have
+            wanted = ["" if delivery.is_alias(email) else email for email in emails]
         partners = super()._mail_find_partner_from_emails(
             wanted, records=records, force_create=force_create, extra_domain=extra_domain
         )

@@ -134,6 +134,15 @@ class Delivery:
         recipient = self.resolved.get(normalize_address(address))
         return recipient.target if recipient and recipient.target else address
 
+    def is_alias(self, address):
+        """Tell whether a recipient is the address of an alias, as core knows it.
+
+        :param str address: in any form
+        """
+        address = normalize_address(address)
+        recipient = self.resolved.get(address)
+        return bool(recipient) and (recipient.kind, recipient.target) == ("alias", address)
+
     def get_alias_ids(self, addresses=None):
         """Return the ids of the aliases that the mail is for.
 

@@ -111,12 +111,20 @@ class _Policy(email.policy.EmailPolicy):
         name, value = super().header_source_parse(sourcelines)
         return name, self.mail.repair_field(name, value)
 
+    def header_fetch_parse(self, name, value):
+        """Parse a field once: core asks for some of them again and again."""
+        parsed = self.mail.parsed_fields
+        if (name, value) not in parsed:
+            parsed[name, value] = super().header_fetch_parse(name, value)
+        return parsed[name, value]
+
 
 class _Mail(HeaderRepair):
     """The repair of one mail, and what it has used of the limits."""
 
     def __init__(self, keep, size):
         super().__init__(keep)
+        self.parsed_fields = {}
         self._octets_left = MAX_PARSINGS * size + _CHUNK
         self._part_count = 0
         self._body_cost = self._text_cost = 0
