@@ -67,6 +67,19 @@ class Checks:
         names = "killed_at_random or cut_after"
         return self.pytest("-p", "no:odoo", "-s", "e2e", "-k", names, environment=long)
 
+    def fuzz(self):
+        """made-up mails the whole way: MCG_FUZZ=mails,processes,seed (500,2,1)"""
+        state, odoo = self.state / "fuzz", Odoo(self.stack, "test_fuzz")
+        mails, processes, seed = os.environ.get("MCG_FUZZ", "500,2,1").split(",")
+        if "MCG_FUZZ" not in os.environ:
+            shutil.rmtree(state, ignore_errors=True)  # a long run goes on where it was
+        odoo.run("-u" if odoo.exists() else "-i", ADDON, "--without-demo=all")
+        numbers = ["--mails", mails, "--processes", processes, "--seed", seed]
+        config = str(odoo.write_config())
+        fuzz = str(REPO / "fuzz" / "run.py")
+        self.python(fuzz, config, odoo.database, "--state", str(state), *numbers)
+        return f"{mails} mails have a verdict"
+
     def demo(self):
         """setup/run.sh in a fresh state folder"""
         demo = self.state / "demo_check"
@@ -151,7 +164,7 @@ class Checks:
         return not any(failed for *_rest, failed in self.results)
 
 
-DEFAULT = ("lint", "odoo_bin", "upgrade", "pytest_odoo", "gateway", "e2e", "demo")
+DEFAULT = ("lint", "odoo_bin", "upgrade", "pytest_odoo", "gateway", "e2e", "fuzz", "demo")
 
 
 def main():

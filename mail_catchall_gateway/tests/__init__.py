@@ -14,12 +14,17 @@ from . import test_domain_filter
 from . import test_fetchmail_server
 from . import test_from_policy
 from . import test_hooks
+from . import test_fuzz_findings
 from . import test_imap
 from . import test_inbound
 from . import test_languages
 from . import test_mail_server_form
 from . import test_mailbox
 from . import test_odd_mail
+from . import test_properties_addresses
+from . import test_properties_imap
+from . import test_properties_mail
+from . import test_properties_sender
 from . import test_queue
 from . import test_recipients
 from . import test_refusal

@@ -23,6 +23,7 @@ from . import repair_parts
 from . import report_parts
 from . import report_text
 from . import round_trip
+from . import sendable
 from . import sender_authentication
 from . import signed_address
 from . import similar_addresses

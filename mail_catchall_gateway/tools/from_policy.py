@@ -6,6 +6,7 @@ import email.utils
 import re
 
 from .addresses import normalize_address
+from .source import storable
 
 NATIVE, DYNAMIC, FORCED = "native", "dynamic", "forced"
 
@@ -152,7 +153,8 @@ def _split(value):
 
 def _clean(text):
     """Return a text on one line, without what could begin another header field."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]+", " ", str(text or "")).split())
+    text = re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]+", " ", str(text or ""))
+    return " ".join(storable(text).split())
 
 
 def _cut(text):

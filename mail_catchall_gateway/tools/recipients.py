@@ -21,6 +21,9 @@ RECIPIENT_HEADERS = (
     "X-Forwarded-To",
 )
 
+#: Octets of an address (RFC 5321, 4.5.3.1): what is longer reaches nobody.
+MAX_ADDRESS = 64 + 1 + 255
+
 #: Where the sender names whom he writes to (RFC 5322, 3.6.3 and 3.6.6).
 ADDRESS_HEADERS = ("to", "cc", "resent-to", "resent-cc")
 
@@ -78,7 +81,7 @@ class Mailbox:
         """
         if self.has_brackets:
             return self.addresses
-        return tuple(filter(_ADDRESS.fullmatch, self.words))
+        return tuple(filter(_is_address, self.words))
 
 
 def parse_mailboxes(value):
@@ -198,8 +201,12 @@ def address_fields(fields, names):
 
 
 def _mailbox(words, inside, has_brackets):
-    addresses = tuple(filter(_ADDRESS.fullmatch, inside))
+    addresses = tuple(filter(_is_address, inside))
     return Mailbox(tuple(filter(None, words)), addresses, has_brackets)
+
+
+def _is_address(text):
+    return len(text.encode("utf-8", "replace")) <= MAX_ADDRESS and _ADDRESS.fullmatch(text)
 
 
 def _strip_comments(value):

@@ -41,11 +41,15 @@ MAX_FORWARDS = 5
 MAX_PARSINGS = 4
 #: Lines: the parser makes an object of 60 octets of the shortest.
 MAX_LINES = 3_000_000
-#: Steps of about 8 ns that core's cleaning of the text may take.
-MAX_TEXT_COST = 10**9
+#: Steps of about 8 ns that core's cleaning of the text may take; what is posted is cleaned again
+#: some five times: stored, shown, and made plain text for each copy.
+MAX_TEXT_COST = 10**8
+#: Line ends in a text that are a CR alone: in HTML each becomes a character reference.
+MAX_LONE_CR = 1000
 
 _CHUNK = 65536
 _BOUNDARY = re.compile(r"^--([\w'()+,./:=?-]{1,70})[ \t]*\r?$", re.MULTILINE | re.ASCII)
+_HEADER_END = re.compile(r"\r?\n\r?\n|\r\r")
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=\s]")
 _BASE64_LINE = re.compile(r"^[A-Za-z0-9+/]{60,}\s*$", re.MULTILINE)
 _META_CHARSET = re.compile(rb"<meta[^<>]{1,200}charset=[\"']?([\w-]{1,40})", re.IGNORECASE)
@@ -297,10 +301,15 @@ class _Mail(HeaderRepair):
 
     def _repair_header_text(self, part, text):
         """Repair the header that a bounce report quotes (RFC 6522, 4), which core parses too."""
-        message = self.parse(text.encode(), part.depth + 1)
+        end = _HEADER_END.search(text)
+        end = end.end() if end else len(text)
+        message = self.parse(text[:end].encode(), part.depth + 1)
         if any(isinstance(value, FieldValue) for _name, value in message.raw_items()):
             # core would fail at the text again, and takes a message as well
             message.policy = email.policy.SMTP
+            lost = "" if message.is_multipart() else message.get_payload()
+            set_text(message, lost + text[end:])
+            self._repair_leaf(message)
             set_field(part, "Content-Type", "message/rfc822")
             del part["Content-Transfer-Encoding"]
             part.set_payload([message])
@@ -310,19 +319,26 @@ class _Mail(HeaderRepair):
         if part.depth and is_attachment(part):
             return
         is_html = part.get_content_subtype() == "html"
+        text = self._simplify_line_ends(part, text, is_html)
         cost = measure_cost(text, is_html)
-        unix_text = text.replace("\r\n", "\n") if cost > MAX_TEXT_COST // 10 else text
-        if unix_text != text and measure_cost(unix_text, is_html) < cost // 2:
-            # a quotation is one match for core then, and not one for each line
-            cost = measure_cost(unix_text, is_html)
-            set_text(part, unix_text)
-            self.note("line ends")
         # core reads all of the body again for each text that it appends
         total = self._text_cost + self._body_cost + cost
         if total > MAX_TEXT_COST:
             self._set_aside(part, "message.html" if is_html else "message.txt")
         else:
             self._text_cost, self._body_cost = total, self._body_cost + cost
+
+    def _simplify_line_ends(self, part, text, is_html):
+        """Return the text with the line ends of Unix, where others cost much."""
+        cost, unix_text = measure_cost(text, is_html), text.replace("\r\n", "\n")
+        if unix_text.count("\r") > MAX_LONE_CR:
+            unix_text = unix_text.replace("\r", "\n")
+        elif cost <= MAX_TEXT_COST // 10 or measure_cost(unix_text, is_html) >= cost // 2:
+            # else a quotation is one match for core then, and not one for each line
+            return text
+        set_text(part, unix_text)
+        self.note("line ends")
+        return unix_text
 
     def _set_aside(self, part, filename):
         """Make a part an attachment of octets as they are."""

@@ -8,6 +8,8 @@ import re
 
 _WORD = re.compile(r"=\?([^?\s]+)\?([bq])\?([^?\s]*)\?=", re.IGNORECASE)
 _WORDS = re.compile(r"(?:=\?[^?\s]+\?[bq]\?[^?\s]*\?=\s*)+", re.IGNORECASE)
+#: Octets that are not UTF-8 in a text that is: each of them takes a microsecond.
+_MAX_ODD_OCTETS = 100_000
 _BAD_CODECS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
 # what is really in mail that names the older charset
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
@@ -42,6 +44,8 @@ def decode_text(octets, charset):
         text = octets.decode(names[-1], "replace")
         if text.count("\ufffd") <= len(text) // 50:
             return text
+    if octets.decode("utf-8", "replace").count("\ufffd") > _MAX_ODD_OCTETS:
+        return octets.decode("cp1252", "replace")
     return octets.decode("utf-8", "mail_catchall_cp1252")
 
 

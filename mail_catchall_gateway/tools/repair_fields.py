@@ -12,11 +12,17 @@ import dateutil.parser
 from .addresses import normalize_address
 from .recipients import parse_mailboxes
 from .repair_charsets import decode_text, decode_words
+from .source import MAX_HEADER, cut_octets
 
-#: Octets in the header fields of all parts.
-MAX_HEADER = 4 * 1024 * 1024
-#: Characters of Subject and Message-Id (RFC 5322, 2.1.1), which are in indexes; more is cut.
+#: Header fields of all parts; core looks through all of them for each that it reads.
+MAX_FIELDS = 10_000
+#: Octets of a line (RFC 5322, 2.1.1), and of Subject: PostgreSQL has no room in an index for more
+#: than 2,700, and a subject becomes the name of a document.
 MAX_LINE = 998
+#: Octets of a Message-Id, which stands on one line with the name of its field when it leaves.
+MAX_MESSAGE_ID = MAX_LINE - len("X-Odoo-Message-Id: ")
+#: Octets of a person's name: Odoo writes it as one encoded word, which grows by a third.
+MAX_PERSON = 600
 #: Characters of another header field that names no people.
 MAX_HEADER_FIELD = 8192
 #: Characters of a header field's name, and of its parameters' (python/cpython#138223).
@@ -34,7 +40,7 @@ _DATE_FIELDS = {"date", "resent-date", "orig-date"}
 _ID_FIELDS = {"message-id", "in-reply-to", "references", "resent-message-id"}
 _PARSED_FIELDS = {*_ADDRESS_FIELDS, *_DATE_FIELDS, "message-id", "mime-version"}
 _ADDRESS_FIELDS |= {"delivered-to", "return-path"}
-_INDEXED_FIELDS = {"subject", "message-id"}
+_INDEXED_FIELDS = {"subject": MAX_LINE, "message-id": MAX_MESSAGE_ID}
 TYPES = {"text", "image", "audio", "video", "application", "multipart", "message"}
 _ENCODINGS = ("7bit", "8bit", "binary", "quoted-printable", "base64", "x-uuencode", "uuencode")
 # besides what PostgreSQL and lxml refuse, what makes a name look like another one: the
@@ -92,7 +98,7 @@ class HeaderRepair:
     def __init__(self, keep):
         self.notes = {}
         self._keep = keep
-        self._header_size = self._recipient_count = 0
+        self._header_size = self._field_count = self._recipient_count = 0
 
     def note(self, text):
         self.notes[text] = True
@@ -102,6 +108,9 @@ class HeaderRepair:
         self._header_size += len(name) + len(value) + 40  # what the shortest costs in memory
         if self._header_size > MAX_HEADER:
             raise MalformedMail(f"The header of the email has more than {MAX_HEADER} octets.")
+        self._field_count += 1
+        if self._field_count > MAX_FIELDS:
+            raise MalformedMail(f"The email has more than {MAX_FIELDS} header fields.")
         key = name.lower()
         if key == "content-transfer-encoding":
             repaired = _transfer_encoding(value)
@@ -122,15 +131,14 @@ class HeaderRepair:
     def _address_list(self, value):
         """Return an address list (RFC 5322, 3.4) with names decoded, and quoted."""
         found = []
-        for mailbox in parse_mailboxes(_from_octets(value)):
+        for mailbox in parse_mailboxes(_UNSAFE.sub("", _from_octets(value))):
             name = _name(mailbox) if mailbox.has_brackets else ""
             for address in mailbox.found:
-                address = _UNSAFE.sub("", address)
                 if self._is_wanted(address):
                     found.append(f'"{name}" <{address}>' if name else address)
         if found:
             return ", ".join(found)
-        text = _unstructured("", value)[:MAX_PARSED_FIELD]  # a name alone, or nothing of use
+        text = cut_octets(_unstructured("", value), MAX_PERSON)  # a name alone, or nothing of use
         return re.sub(r"[\"<>(),:;@\[\]\\]+", " ", text).strip()
 
     def _is_wanted(self, address):
@@ -143,7 +151,7 @@ class HeaderRepair:
 
 def _is_sound(key, value):
     """Tell whether ``email`` reads a header field well, and in no time."""
-    limit = MAX_LINE if key in _INDEXED_FIELDS else MAX_PARSED_FIELD
+    limit = _INDEXED_FIELDS.get(key, MAX_PARSED_FIELD)
     if len(value) > limit or len(key) > MAX_NAME or _OCTETS.search(value):
         return False
     if key not in _PARSED_FIELDS and key not in _ADDRESS_FIELDS and "=?" not in value:
@@ -153,7 +161,10 @@ def _is_sound(key, value):
         return text is not None
     # getaddresses, which core calls, finds others in what is forged, or in some releases none
     found = [address for _name, address in email.utils.getaddresses([text]) if "@" in address]
-    return found == [address for mailbox in parse_mailboxes(value) for address in mailbox.found]
+    mailboxes = parse_mailboxes(value)
+    if any(len(" ".join(mailbox.words)) > MAX_PERSON for mailbox in mailboxes):
+        return False
+    return found == [address for mailbox in mailboxes for address in mailbox.found]
 
 
 def _read(key, value):
@@ -204,18 +215,22 @@ def _unstructured(key, value):
         return text if _read(key, text) else ""
     if key in _ID_FIELDS:
         text = _clean(text).encode("ascii", "replace").decode()
-        if key not in _INDEXED_FIELDS and len(text) > MAX_HEADER_FIELD:
-            # the last of the References are the nearest
-            return re.sub(r"^[^<]*(?=<)", "", text[-MAX_HEADER_FIELD:])
-    else:
-        text = _clean(decode_words(text[: 4 * MAX_HEADER_FIELD]))
-    return text[: MAX_LINE if key in _INDEXED_FIELDS else MAX_HEADER_FIELD]
+        if key == "message-id":
+            # without one, core makes one; with this one, no answer could be written
+            text = text[:MAX_MESSAGE_ID]
+            return text if _read(key, text) else ""
+        # the last of the References are the nearest
+        is_long = len(text) > MAX_HEADER_FIELD
+        return re.sub(r"^[^<]*(?=<)", "", text[-MAX_HEADER_FIELD:]) if is_long else text
+    text = _clean(decode_words(text[: 4 * MAX_HEADER_FIELD]))
+    return cut_octets(text, MAX_LINE) if key == "subject" else text[:MAX_HEADER_FIELD]
 
 
 def _name(mailbox):
     """Return the name of a mailbox as it is written between quotation marks."""
     words = (_unquote(word) for word in mailbox.words)
-    name = _clean(decode_words(" ".join(words)[:MAX_MIME_FIELD])).strip()
+    name = _clean(decode_words(" ".join(words)[: 4 * MAX_PERSON]))
+    name = cut_octets(name, MAX_PERSON).strip()
     return re.sub(r"([\"\\])", r"\\\1", name)
 
 

@@ -13,6 +13,12 @@ import re
 
 #: Values beyond this are cut: they are shown, and a header may be megabytes long.
 MAX_LENGTH = 500
+#: Octets of a header that are looked at: no mail has as many (``repair`` refuses more).
+MAX_HEADER = 2 * 1024 * 1024
+#: Characters of a field that are decoded: the time it takes grows with their square.
+MAX_DECODED = 20_000
+#: Octets of a Message-Id: PostgreSQL has no room in an index for more than 2,700.
+MAX_MESSAGE_ID = 998
 #: Message-Ids that are kept of those that a mail refers to, and characters that are looked at.
 MAX_ANSWERS = 20
 MAX_REFERENCES = 20_000
@@ -25,8 +31,7 @@ class Summary:
     """The header fields that tell one mail from another; empty where they are missing.
 
     Arguments:
-        message_id (str): with its angle brackets; of one that is too long for an index, the
-            end is a digest
+        message_id (str): with its angle brackets; what is too long for an index ends in a digest
         answers_to (tuple): Message-Ids that it refers to, the last ones (RFC 5322, 3.6.4)
         subject, email_from, email_to, email_cc (str): decoded (RFC 2047), one line
         date (datetime): naive UTC, or None
@@ -51,6 +56,11 @@ def one_line(text, length=MAX_LENGTH):
     return " ".join(storable(text).split())[:length]
 
 
+def cut_octets(text, length):
+    """Return the beginning of a text that has at most so many octets in UTF-8."""
+    return text.encode("utf-8", "replace")[:length].decode("utf-8", "ignore")
+
+
 def parse_header(raw):
     """Return the header of a message.
 
@@ -59,7 +69,8 @@ def parse_header(raw):
     """
     # compat32: the newer policies parse every value and can raise on what is in real mail
     end = _HEADER_END.search(raw)
-    header = raw[: end.end()] if end else raw  # the parser would make a str of all that follows
+    # the parser would make a str of all that follows
+    header = raw[: min(end.end() if end else len(raw), MAX_HEADER)]
     return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(header)
 
 
@@ -87,10 +98,12 @@ def summarize(raw):
 
 def _message_id(value):
     text = one_line(str(value or ""), None)
-    if len(text) <= MAX_LENGTH:
+    octets = text.encode()
+    if len(octets) <= MAX_MESSAGE_ID:
         return text
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return text[: MAX_LENGTH - len(digest)] + digest
+    # cut alone, it would be that of other mails of the same program
+    digest = hashlib.sha256(octets).hexdigest()
+    return cut_octets(text, MAX_MESSAGE_ID - len(digest)) + digest
 
 
 def _references(header):
@@ -102,6 +115,8 @@ def _references(header):
 def _decode(value):
     if value is None:
         return ""
+    if isinstance(value, str):  # else it is a Header, which has nothing to decode
+        value = value[:MAX_DECODED]
     try:
         decoded = str(email.header.make_header(email.header.decode_header(value)))
     except (ValueError, LookupError, email.errors.HeaderParseError):
