@@ -5,6 +5,8 @@ import os
 from odoo import _, api, models
 from odoo.exceptions import AccessError
 
+from ..tools.archive import may_be_read
+
 #: A disk syncs many files in about the time of one, if it is asked for them together.
 SYNC_THREADS = 8
 
@@ -41,6 +43,19 @@ class IrAttachment(models.Model):
             _check_whole(self._full_path(fname), len(bin_value))
         return fname
 
+    @api.model
+    def _index(self, bin_data, file_type, checksum=None):
+        """Read no text out of what came by mail and could fill the memory.
+
+        Nor out of sources: nobody may search in them.
+        """
+        context = self.env.context
+        if context.get("catchall_source"):
+            return False
+        if context.get("catchall_delivery") and not may_be_read(bin_data):
+            return False
+        return super()._index(bin_data, file_type, checksum=checksum)
+
     # ------------------------------------------------------------
     # SOURCES OF MAIL
     # ------------------------------------------------------------
@@ -56,18 +71,22 @@ class IrAttachment(models.Model):
         """
         for raw in sources:
             self._remove_torn_file(raw)
-        attachments = self.sudo().create(
-            [
-                {
-                    "name": "raw",
-                    "res_model": inbounds._name,
-                    "res_field": "raw",
-                    "res_id": inbound.id,
-                    "mimetype": "message/rfc822",
-                    "raw": raw,
-                }
-                for inbound, raw in zip(inbounds, sources, strict=True)
-            ]
+        attachments = (
+            self.sudo()
+            .with_context(catchall_source=True)
+            .create(
+                [
+                    {
+                        "name": "raw",
+                        "res_model": inbounds._name,
+                        "res_field": "raw",
+                        "res_id": inbound.id,
+                        "mimetype": "message/rfc822",
+                        "raw": raw,
+                    }
+                    for inbound, raw in zip(inbounds, sources, strict=True)
+                ]
+            )
         )
         self._sync_to_disk(attachments)
 

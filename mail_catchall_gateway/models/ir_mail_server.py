@@ -1,6 +1,7 @@
 from odoo import api, models
 from odoo.tools import consteq
 
+from ..tools.header_text import one_line
 from ..tools.inline_images import embed_images, find_image_links
 from ..tools.sendable import make_sendable
 
@@ -8,13 +9,37 @@ from ..tools.sendable import make_sendable
 class IrMailServer(models.Model):
     _inherit = "ir.mail_server"
 
-    def build_email(self, *args, object_id=False, **kwargs):
-        """Embed the images of a conversation: who gets the mail may not reach this Odoo.
+    def build_email(
+        self,
+        email_from,
+        email_to,
+        subject,
+        body,
+        email_cc=None,
+        email_bcc=None,
+        reply_to=False,
+        attachments=None,
+        **kwargs,
+    ):
+        """Let no name begin another header field, and embed the images of a conversation.
 
-        What mail servers would refuse, is repaired.
+        Core puts the names of contacts into the header as they are, and fails at those of files.
+        Who gets the mail of a conversation may not reach this Odoo, and so its images. What mail
+        servers would refuse is repaired.
         """
-        message = super().build_email(*args, object_id=object_id, **kwargs)
+        message = super().build_email(
+            one_line(email_from),
+            one_line(email_to),
+            one_line(subject),
+            body,
+            email_cc=one_line(email_cc),
+            email_bcc=one_line(email_bcc),
+            reply_to=one_line(reply_to),
+            attachments=[(one_line(name), *rest) for name, *rest in attachments or []],
+            **kwargs,
+        )
         make_sendable(message)
+        object_id = kwargs.get("object_id")
         if object_id and object_id.endswith("-mail.catchall.conversation"):
             part = message.get_body(("html",))
             images = self._read_images(part.get_content()) if part else {}

@@ -1,7 +1,16 @@
+import logging
+
 from odoo import _, api, models, tools
 
 from ..tools.delivery_report import DeliveryReport
-from ..tools.signed_address import BOUNCE
+from ..tools.signed_address import BOUNCE, TokenFilter
+
+# core's gateway, and what is ours, log the recipients of each mail
+for _name in (
+    "mail.models.mail_thread",
+    "mail_catchall_gateway.models.mail_catchall_inbound_queue",
+):
+    logging.getLogger(f"odoo.addons.{_name}").addFilter(TokenFilter())
 
 
 class MailThread(models.AbstractModel):

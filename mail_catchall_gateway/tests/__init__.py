@@ -1,6 +1,7 @@
 from . import test_access_rights
 from . import test_addresses
 from . import test_aliases
+from . import test_archive
 from . import test_attach
 from . import test_automatic
 from . import test_automatic_mail
@@ -15,6 +16,7 @@ from . import test_fetchmail_server
 from . import test_from_policy
 from . import test_hooks
 from . import test_fuzz_findings
+from . import test_header_text
 from . import test_imap
 from . import test_inbound
 from . import test_languages
@@ -38,9 +40,11 @@ from . import test_routing
 from . import test_screens
 from . import test_sender_authentication
 from . import test_sender_checks
+from . import test_security_content
 from . import test_security_conversation
 from . import test_security_http
 from . import test_security_inbound
+from . import test_security_people
 from . import test_setup_guide
 from . import test_setup_tour
 from . import test_signed_address

@@ -1,0 +1,43 @@
+import io
+import zipfile
+
+from odoo.tests.common import BaseCase
+
+from ..tools.archive import MAX_OCTETS, may_be_read
+
+LAUGHS = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;'>]><x>&b;</x>"
+
+
+def pack(**members):
+    """Return an archive; two underscores in a name are a dot."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "."), content)
+    return stream.getvalue()
+
+
+class TestArchive(BaseCase):
+    def test_what_may_be_read(self):
+        document = pack(document__xml="<x>text</x>", image__png=b"\x89PNG")
+        for name, content, expected in [
+            ("document", document, True),
+            ("text", b"text", True),
+            ("nothing", b"", True),
+            ("document behind a mail", b"From: x\r\n\r\n" + document, True),
+            ("large document", pack(document__xml=" " * (MAX_OCTETS - 100)), True),
+            ("bomb", pack(document__xml=" " * (MAX_OCTETS + 1)), False),
+            (
+                "bomb in parts",
+                pack(a=" " * (MAX_OCTETS // 2), b=" " * (MAX_OCTETS // 2 + 1)),
+                False,
+            ),
+            ("bomb behind a mail", b"From: x\r\n\r\n" + pack(a=" " * (MAX_OCTETS + 1)), False),
+            ("entities", pack(document__xml=LAUGHS), False),
+            ("entities in UTF-16", pack(document__xml=LAUGHS.encode("utf-16")), False),
+            ("entities in small letters", pack(document__xml=LAUGHS.lower()), False),
+            ("many members", pack(**{f"m{number}": "" for number in range(10_001)}), False),
+            ("damaged", document[:20] + b"x" * 20 + document[40:], False),
+        ]:
+            with self.subTest(name):
+                self.assertEqual(may_be_read(content), expected)

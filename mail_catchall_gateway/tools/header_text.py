@@ -1,0 +1,53 @@
+"""Text for header fields that cannot begin another field (CWE-93).
+
+Python refuses a line break in a field, but not one in an encoded word (RFC 2047): it decodes the
+word, and writes what it decoded.
+"""
+
+import base64
+import binascii
+import email.header
+import re
+
+#: Ends a field, or may not be in one (RFC 5322, 2.2).
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_WORD = re.compile(r"=\?[^?\s]*\?[bq]\?.*?\?=", re.IGNORECASE)
+
+
+def one_line(value):
+    """Return a text without line breaks, encoded ones too.
+
+    :param value: body of a header field, or a name in one; of a list, each; all else stays
+    """
+    if isinstance(value, list | tuple):
+        return [one_line(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub(" ", value)
+    if "=?" not in text:
+        return text
+    parts, end = [], 0
+    for match in _WORD.finditer(text):
+        parts += [_break_words(text[end : match.start()]), _clean_word(match[0])]
+        end = match.end()
+    return "".join([*parts, _break_words(text[end:])])
+
+
+def _clean_word(word):
+    """Return an encoded word; without line breaks if there are some in it."""
+    try:
+        decoded = "".join(
+            part.decode(charset or "ascii") if isinstance(part, bytes) else part
+            for part, charset in email.header.decode_header(word)
+        )
+    except (LookupError, ValueError, binascii.Error, email.errors.HeaderParseError):
+        return _break_words(word)  # Python may yet make something of it
+    if not _CONTROL.search(decoded):
+        return word
+    text = _CONTROL.sub(" ", decoded).encode()
+    return f"=?utf-8?b?{base64.b64encode(text).decode()}?="
+
+
+def _break_words(text):
+    """Return a text in which nothing is taken for an encoded word."""
+    return text.replace("=?", "= ?")
