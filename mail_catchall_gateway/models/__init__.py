@@ -5,6 +5,7 @@ from . import fetchmail_server_actions
 from . import fetchmail_server_fetch
 from . import fetchmail_server_status
 from . import fetchmail_server_store
+from . import fetchmail_server_listen
 from . import ir_attachment
 from . import ir_http
 from . import ir_mail_server
@@ -26,6 +27,7 @@ from . import mail_catchall_inbound_counter
 from . import mail_catchall_inbound_at_once
 from . import mail_catchall_inbound_delivery
 from . import mail_catchall_inbound_lang
+from . import mail_catchall_inbound_listener
 from . import mail_catchall_inbound_log
 from . import mail_catchall_inbound_preview
 from . import mail_catchall_inbound_claim
@@ -34,6 +36,7 @@ from . import mail_catchall_inbound_retention
 from . import mail_catchall_inbound_review
 from . import mail_catchall_inbound_steps
 from . import mail_catchall_inbound_test_mail
+from . import mail_catchall_listener
 from . import mail_mail
 from . import mail_mail_signed
 from . import mail_followers

@@ -46,6 +46,11 @@ class ResConfigSettings(models.TransientModel):
                 *self._check_waiting(),
                 "mail_catchall_gateway.mail_catchall_inbound_action_review",
             ),
+            (
+                _("Listener"),
+                *self.env["mail.catchall.listener"]._get_state(),
+                "mail.action_email_server_tree",
+            ),
         ]
         return [
             {"label": label, "state": state, "text": text, "action": action}

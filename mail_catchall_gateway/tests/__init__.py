@@ -18,8 +18,12 @@ from . import test_hooks
 from . import test_fuzz_findings
 from . import test_header_text
 from . import test_imap
+from . import test_imap_idle
 from . import test_inbound
 from . import test_languages
+from . import test_listener
+from . import test_listener_tools
+from . import test_lmtp_server
 from . import test_mail_server_form
 from . import test_mailbox
 from . import test_odd_mail

@@ -8,8 +8,11 @@ from . import from_policy
 from . import header_text
 from . import imap
 from . import imap_folders
+from . import imap_idle
 from . import imap_mailbox
 from . import inline_images
+from . import listener_options
+from . import lmtp_reply
 from . import mail_providers
 from . import mailbox
 from . import mailbox_result

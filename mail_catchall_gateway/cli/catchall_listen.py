@@ -1,0 +1,16 @@
+import sys
+from pathlib import Path
+
+from odoo.cli import Command
+
+
+class CatchallListen(Command):
+    """Take mail in as soon as it is there, by IMAP IDLE and LMTP"""
+
+    name = "catchall-listen"
+
+    def run(self, args):
+        # not at the top: every command of odoo-bin, and every worker, imports this file
+        from .listener import main
+
+        sys.exit(main(args, f"{Path(sys.argv[0]).name} {self.name}"))

@@ -1,0 +1,140 @@
+"""Waiting for news of an IMAP folder: IDLE (RFC 2177), or NOOP where a server has no IDLE."""
+
+import collections
+import contextlib
+import imaplib
+import re
+import selectors
+import time
+
+from . import imap
+from .mailbox import MailboxError
+
+#: Seconds between two looks at a server without IDLE.
+POLL_SECONDS = 30
+#: Seconds that a server may take to answer.
+ANSWER_SECONDS = 60
+
+_NEWS = re.compile(rb"\* \d+ (EXISTS|RECENT)\b", re.IGNORECASE)
+_BYE = re.compile(rb"\* BYE\b", re.IGNORECASE)
+_TAG = b"L%d"  # imaplib's begin with one of A to P and another letter
+
+
+def is_news(line):
+    """Tell whether a line from the server says that there may be new mail (RFC 3501, 7.3)."""
+    return bool(_NEWS.match(line))
+
+
+class WatchedFolder:
+    """A folder that is looked at, and never changed, over a connection that is logged in.
+
+    Arguments:
+        connection: imaplib's, or core's around it
+        folder (str): name as people see it
+        wake: socket that ends the waiting when it can be read
+        poll_seconds (float): see POLL_SECONDS
+    """
+
+    def __init__(self, connection, folder, wake, poll_seconds=POLL_SECONDS):
+        # core's wrapper does not hand out the socket
+        self.connection = getattr(connection, "__obj__", connection)
+        self.wake = wake
+        self.poll_seconds = poll_seconds
+        self._count = 0
+        self._rest = b""
+        self._lines = collections.deque()
+        status, data = self.connection.select(imap.quote(folder), readonly=True)
+        if status != "OK":
+            raise MailboxError((data[0] or b"").decode(errors="replace"))
+        data = self.connection.capability()[1]
+        self.has_idle = b"IDLE" in b" ".join(filter(None, data)).upper().split()
+
+    def wait(self, seconds):
+        """Wait until there is news, or ``wake`` can be read, or the time is over.
+
+        Nothing is missed between two calls: the server keeps it for the next command.
+
+        :param float seconds: a server may end an IDLE after 30 minutes
+        :return bool: whether there may be new mail
+        :raise OSError, imaplib.IMAP4.abort: if the connection is gone, or the server is silent
+        """
+        news, tag = False, b""
+        if self.has_idle:
+            tag = self._send_command(b"IDLE")
+            news, self.has_idle = self._read_answers(tag, until=b"+")
+        if not self.has_idle:
+            seconds = min(seconds, self.poll_seconds)
+        end = time.monotonic() + seconds
+        while not news and (line := self._read_line(end, self.wake)) is not None:
+            news = self._note(line)
+        if self.has_idle:
+            self.connection.send(b"DONE\r\n")
+        else:
+            tag = self._send_command(b"NOOP")
+        return self._read_answers(tag)[0] or news
+
+    def close(self):
+        """Say goodbye, if anybody listens."""
+        try:
+            self.connection.logout()
+        except (OSError, imaplib.IMAP4.error):
+            with contextlib.suppress(OSError):
+                self.connection.shutdown()
+
+    # ------------------------------------------------------------
+    # DIALOGUE
+    # ------------------------------------------------------------
+
+    def _send_command(self, command):
+        self._count += 1
+        tag = _TAG % self._count
+        self.connection.send(b"%s %s\r\n" % (tag, command))
+        return tag
+
+    def _read_answers(self, tag, until=None):
+        """Read up to the end of a command, or to a line that begins with ``until``.
+
+        :return tuple: whether there was news, whether it was ``until`` that came
+        """
+        news, end = False, time.monotonic() + ANSWER_SECONDS
+        while True:
+            line = self._read_line(end)
+            if line is None:
+                raise imaplib.IMAP4.abort("the server does not answer")
+            if until and line.startswith(until):
+                return news, True
+            if line.startswith(tag + b" "):
+                return news, False
+            news = self._note(line) or news
+
+    @staticmethod
+    def _note(line):
+        if _BYE.match(line):
+            raise imaplib.IMAP4.abort(line.decode(errors="replace"))
+        return is_news(line)
+
+    def _read_line(self, end, wake=None):
+        """Return the next line, or None where the time is over or ``wake`` can be read."""
+        while not self._lines:
+            if not self._is_readable(end, wake):
+                return None
+            # past its buffer: what it held back, no selector would tell of
+            data = self.connection.file.read1(65536)
+            if not data:
+                raise imaplib.IMAP4.abort("the server closed the connection")
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            self._lines.extend(line.rstrip(b"\r") for line in lines)
+        return self._lines.popleft()
+
+    def _is_readable(self, end, wake):
+        sock = self.connection.sock
+        if hasattr(sock, "pending") and sock.pending():  # decrypted already
+            return True
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            if wake:
+                selector.register(wake, selectors.EVENT_READ)
+            ready = [
+                key.fileobj for key, _events in selector.select(max(0, end - time.monotonic()))
+            ]
+        return sock in ready and wake not in ready
