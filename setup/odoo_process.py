@@ -117,4 +117,32 @@ http_port = {self.port or 8069}
         return call
 
 
-__all__ = ["REPO", "Odoo", "wait_for"]
+class Listener(Server):
+    """``odoo-bin catchall-listen`` for the database of an Odoo."""
+
+    name = "listener"
+
+    def __init__(self, odoo: Odoo, *arguments: str):
+        super().__init__(odoo.stack)
+        self.odoo = odoo
+        self.arguments = arguments
+
+    def listener_command(self, *arguments: str) -> list:
+        """Return its command line: Odoo finds commands of addons by ``--addons-path`` first."""
+        config = self.odoo.write_config()
+        path = f"--addons-path={addons_path()}"
+        odoo_bin = [sys.executable, "-m", "odoo", path, "catchall-listen"]
+        return [*odoo_bin, f"--config={config}", *arguments]
+
+    def command(self):
+        own = self.listener_command(*self.arguments, f"--logfile={self.log}")
+        return ["setpriv", "--pdeathsig", "TERM", *own]
+
+    def is_ready(self):
+        """Tell whether this very process has given a sign of life."""
+        table = self.odoo.psql("SELECT to_regclass('mail_catchall_listener')")
+        query = f"SELECT 1 FROM mail_catchall_listener WHERE pid = {self.process.pid}"
+        return bool(table and self.odoo.psql(query))
+
+
+__all__ = ["REPO", "Listener", "Odoo", "wait_for"]

@@ -7,6 +7,7 @@ the machine. The password of every mailbox is :data:`MAIL_PASSWORD`.
 
 Mail to ``@pipe.test`` is handed to the addon's ``catchall_pipe.py``, set up by the file
 ``catchall_pipe.conf`` in the state folder; as long as that is not there, Postfix keeps the mail.
+Mail to ``@lmtp.test`` is handed to the addon's listener by LMTP, if one runs at that port.
 
 Run by hand, ``stack.py --state DIR`` starts the servers and prints their ports until Ctrl-C.
 """
@@ -31,6 +32,7 @@ DB_USER = "odoo"
 ADDON = Path(__file__).resolve().parent.parent / "mail_catchall_gateway"
 PIPE = ADDON / "scripts" / "catchall_pipe.py"
 USUAL_PORTS = {"postgres": 5470, "smtp": 2525, "imap": 1143, "pop3": 1110, "lmtp": 2424}
+USUAL_PORTS["listener"] = 2425
 
 
 class StackError(Exception):
@@ -298,11 +300,14 @@ class Postfix(Server):
         (self.conf / "transport").write_text(
             f"/@plain[.]test$/ plain:{lmtp}\n"
             "/@pipe[.]test$/ odoo:\n"
+            f"/@lmtp[.]test$/ listener:inet:127.0.0.1:{self.stack.ports['listener']}\n"
             f"/^catchall@gone[.]test$/ recipient:{lmtp}\n"
             "/@gone[.]test$/ refuse:\n"
             "/^noreply@odoo[.]com$/ discard:\n"  # whom core's test of an account would write to
             "/@slow[.]test$/ smtp:[127.0.0.1]:1\n"  # where nobody listens
         )
+        # the sender's server hears at once that an address is nobody's
+        (self.conf / "verified").write_text("/@lmtp[.]test$/ reject_unverified_recipient\n")
         # what a milter like OpenDMARC does: the checks that a test asks for become the server's
         (self.conf / "header_checks").write_text(
             "/^Authentication-Results: *mx[.]acme[.]test/ IGNORE\n"
@@ -324,6 +329,10 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access regexp:{self.conf}/verified, permit_mynetworks
+unverified_recipient_reject_code = 550
+address_verify_map =
+address_verify_poll_delay = 1s
 smtpd_peername_lookup = no
 alias_maps =
 alias_database =
@@ -364,6 +373,7 @@ retry     unix - - n - - error
 discard   unix - - n - - discard
 recipient unix - - n - - lmtp flags=DORX
 plain     unix - - n - - lmtp
+listener  unix - - n - - lmtp
 refuse    unix - n n - - pipe user=nobody argv=/bin/sh -c {{exit 67}}
 odoo      unix - n n - 2 pipe flags=Rq user=nobody null_sender=
   argv=/usr/bin/python3 {pipe} {self.stack.pipe_config} ${{original_recipient}}
