@@ -1,6 +1,8 @@
 """The listener: mail in seconds, and nothing lost or twice whatever happens meanwhile."""
 
+import argparse
 import contextlib
+import itertools
 import signal
 import smtplib
 import socket
@@ -11,7 +13,7 @@ from conftest import CUSTOMER
 from odoo_process import Listener
 from proxy import Proxy
 from send import send
-from stack import wait_for
+from stack import MAIL_PASSWORD, wait_for
 
 JOHN = "john.doe@acme.test"
 JOHN_LMTP = "john.doe@lmtp.test"
@@ -182,6 +184,42 @@ def test_sighup_connects_anew(world, listen):
     message_id = post(world, JOHN)
     wait_until_delivered(world, 1)
     assert_each_once(world, [message_id])
+
+
+def test_a_token_is_renewed_before_it_is_over(world, mailbox, monkeypatch):
+    """Core's class for Gmail logs in; of it, only what the provider would check is not."""
+    import imaplib
+
+    from odoo.addons.mail_catchall_gateway.cli import database
+    from odoo.addons.mail_catchall_gateway.cli import mailbox as cli_mailbox
+
+    logins = []
+
+    def authenticate(connection, mechanism, get_token):
+        logins.append((mechanism, get_token(b"")))
+        return connection.login("catchall@acme.test", MAIL_PASSWORD)
+
+    tokens = (f"token {number}" for number in itertools.count())
+    cls = type(world.env["fetchmail.server"])
+    monkeypatch.setattr(imaplib.IMAP4, "authenticate", authenticate)
+    monkeypatch.setattr(cls, "_generate_oauth2_string", lambda *_args: next(tokens))
+    monkeypatch.setattr(cli_mailbox, "MAX_AGE", 1)
+    world.cr.execute("UPDATE fetchmail_server SET server_type = 'gmail'")
+    world.commit()
+    options = argparse.Namespace(renew=540, poll=30)
+    thread = cli_mailbox.MailboxThread(
+        database.Database(world.database), mailbox.id, options, lambda: None
+    )
+    thread.start()
+    try:
+        wait_for(lambda: ("XOAUTH2", "token 4") in logins, "another token", SOON)
+        message_id = world.send(JOHN)
+        stored = "SELECT message_id FROM mail_catchall_inbound"
+        wait_for(lambda: world.odoo.psql(stored) == message_id, "the mail", SOON)
+    finally:
+        thread.end()
+        thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_check_tells_whether_it_lives(world, listen):

@@ -1,9 +1,11 @@
 import datetime
+import itertools
 import logging
 
 from odoo import fields
 from odoo.tests import tagged
 
+from ..cli.database import growing_pauses
 from ..models.mail_catchall_listener import DEAD_AFTER, FORGET_AFTER
 from ..tools.mailbox_result import FetchResult
 from ..tools.signed_address import SignedAddress
@@ -192,6 +194,10 @@ class TestListener(CatchallCommon):
         self.assertFalse(two.exists(), "it was given up")
         listeners._sign_off("one", 3)
         self.assertEqual(listeners.search([]).mapped("pid"), [2])
+
+    def test_pauses_grow(self):
+        pauses = list(itertools.islice(growing_pauses(60), 8))
+        self.assertEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60])
 
     def test_the_settings_tell_of_it(self):
         self.env["mail.catchall.listener"]._sign("mx.example", 1, "LMTP unix:/run/odoo/lmtp")
