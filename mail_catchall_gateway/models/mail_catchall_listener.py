@@ -1,6 +1,7 @@
 import datetime
 
 from odoo import _, api, fields, models
+from odoo.tools import format_datetime
 
 #: Seconds between two signs of life.
 SIGN_SECONDS = 30
@@ -72,9 +73,9 @@ class MailCatchallListener(models.Model):
         dead = rows.filtered(lambda row: not row._is_alive())
         row = (dead or rows)[0]
         text = _(
-            "%(host)s (%(what)s), last sign of life %(date)s UTC",
+            "%(host)s (%(what)s), last sign of life %(date)s",
             host=row.name,
             what=row.what,
-            date=row.last_sign,
+            date=format_datetime(self.env, row.last_sign, dt_format="short"),
         )
-        return ("todo" if dead else "ok"), text
+        return ("error" if dead else "ok"), text

@@ -49,7 +49,7 @@ class ResConfigSettings(models.TransientModel):
             (
                 _("Listener"),
                 *self.env["mail.catchall.listener"]._get_state(),
-                "mail.action_email_server_tree",
+                MAILBOXES_ACTION,
             ),
         ]
         return [

@@ -182,7 +182,7 @@ class TestListener(CatchallCommon):
         one.last_sign -= DEAD_AFTER + datetime.timedelta(seconds=1)
         self.assertFalse(listeners._find_alive("one"))
         state, text = listeners._get_state()
-        self.assertEqual(state, "todo")
+        self.assertEqual(state, "error")
         self.assertIn("one (IDLE)", text)
         listeners._sign("one", 2, "LMTP")
         self.assertTrue(one.exists(), "another listener of that host")
