@@ -55,7 +55,8 @@ class FetchmailServer(models.Model):
     )
     trusted_hops = fields.Integer(
         help="How many Received lines your own mail servers write on top of a mail. Only what "
-        "stands above them counts then, so that nobody can forge it. 0 if you do not know.",
+        "stands above the last of them counts then, so that nobody can forge it. 0 if you do not "
+        "know.",
     )
     # senders
     trusted_authserv_id = fields.Char(
@@ -72,8 +73,8 @@ class FetchmailServer(models.Model):
         "Not Before",
         readonly=True,
         copy=False,
-        help="After an error the mailbox is left alone for a while that grows with each. Fetch "
-        "Now tries it at once.",
+        help="After an error the mailbox is left alone for a while, longer after each further one. "
+        "“Fetch Now” tries it at once.",
     )
 
     # ------------------------------------------------------------

@@ -30,7 +30,7 @@ class MailAliasDomain(models.Model):
     from_address = fields.Char(
         "Send As",
         help="The one address as which mail leaves where From is replaced, such as "
-        "outgoing@acme.com. Empty is the Default From.",
+        "outgoing@acme.com. Empty is the “Default From Alias”.",
     )
     signed_reply_to = fields.Boolean(
         "Signed Addresses",

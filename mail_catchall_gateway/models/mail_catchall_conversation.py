@@ -183,7 +183,7 @@ class MailCatchallConversation(models.Model):
         with self._keep_notes_and_attachments(still_there, self):
             still_there.write({"model": self._name, "res_id": self.id})
         self._set_attached(None, None)
-        self._message_log(body=_("Taken back from %s.", document.display_name))
+        self._message_log(body=_("Taken back from the document %s.", document.display_name))
         document._message_log(body=_("The conversation “%s” was taken back.", self.name))
 
     def _attach_to(self, document):

@@ -38,7 +38,7 @@ class MailCatchallInbound(models.Model):
         if not body and self.size:
             body = Markup("<p><i>%s</i></p>") % _("It has no text that could be shown.")
         if names:
-            attached = _("Attached: %s", storable(", ".join(names)))
+            attached = _("Attachments: %s", storable(", ".join(names)))
             body += Markup("<p><i>%s</i></p>") % attached
         return body
 

@@ -193,13 +193,13 @@ class MailCatchallInbound(models.Model):
         for inbound in self:
             if inbound.is_source_dropped:
                 raise UserError(
-                    _("“%s” is too long ago: its source is not kept any more.", inbound.name)
+                    _("“%s” is too old: its source is not kept any more.", inbound.name)
                 )
             if not inbound.is_reviewable:
                 state = dict(inbound._fields["state"]._description_selection(self.env))
                 raise UserError(
                     _(
-                        "“%(subject)s” is no more to be decided about: %(state)s.",
+                        "There is nothing to decide about “%(subject)s” any more: %(state)s.",
                         subject=inbound.name,
                         state=state[inbound.state],
                     )

@@ -165,7 +165,7 @@ class MailCatchallInbound(models.Model):
         self.alias_ids -= done.alias_ids
         same = earlier.filtered(lambda inbound: inbound.recipients == self.recipients)
         if not unknown and (not self.alias_ids or same):
-            reason = _("Came before, as email %s.", (same or earlier)[0].id)
+            reason = _("Received before, as inbound email %s.", (same or earlier)[0].id)
             return Verdict("duplicate", "ignored", reason)
         if done:
             targets = delivery.get_targets(self.alias_ids.ids)

@@ -170,7 +170,9 @@ class MailThread(models.AbstractModel):
             return routes
         threads = [route for route in routes if route[1] and message_dict.get("parent_id")]
         if not threads:
-            reason = _("Sent by a machine, and about nothing here: %s.", delivery.automatic.mark)
+            reason = _(
+                "A machine's answer to nothing that is known here: %s.", delivery.automatic.mark
+            )
             delivery.verdict = Verdict("auto_reply", "ignored", reason)
         message_dict.pop("catchall_addressed", None)
         return threads

@@ -30,8 +30,8 @@ class ResConfigSettings(models.TransientModel):
         "Mails before a sender is stopped",
         config_parameter="mail.gateway.loop.threshold",
         default=20,
-        help="A sender who writes more mails in this time that open something new, or on the same "
-        "document, is taken for a machine that answers to ours.",
+        help="Who writes more mails than this within so many minutes, on one document or opening "
+        "something new, is taken for a machine that answers ours.",
     )
     catchall_loop_minutes = fields.Integer(
         "Minutes in which they are counted",

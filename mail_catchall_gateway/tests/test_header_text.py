@@ -54,14 +54,14 @@ class TestHeaderText(BaseCase):
                 ("filename", text),
             ]:
                 with self.subTest(name=name, text=text):
-                    raw = self.write(name, one_line(value))
+                    raw = self.make(name, one_line(value))
                     self.assertNotRegex(raw, rb"(?m)^X-Evil")
                     if name == "Subject" and expected is not None:
                         self.assertEqual(
                             str(message_from_bytes(raw, policy=SMTP)["Subject"]), expected
                         )
 
-    def write(self, name, value):
+    def make(self, name, value):
         message = EmailMessage(policy=SMTP)
         if name == "filename":
             message.add_attachment(b"x", "text", "plain", filename=value)

@@ -2,7 +2,7 @@
 
 import json
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -187,7 +187,7 @@ class TestSecurityPeople(CatchallCommon):
         talk = self.start()
         eve = self.jane.partner_id
         values = {"res_model": talk._name, "res_id": talk.id, "partner_id": eve.id}
-        with self.assertRaises(Exception, msg="Only the members"):
+        with self.assertRaises(ValidationError):
             self.env["mail.followers"].create(values)
         talk.message_subscribe(eve.ids)
         invite = self.env["mail.wizard.invite"].with_user(self.john)

@@ -13,7 +13,7 @@ const STATES = {
   waiting: {label: _t("On its way"), icon: "fa-clock-o", color: "info"},
   info: {label: _t("Note"), icon: "fa-info-circle", color: "info"},
   warning: {
-    label: _t("Look at this"),
+    label: _t("Attention"),
     icon: "fa-exclamation-triangle",
     color: "warning",
   },
