@@ -18,6 +18,7 @@ from pathlib import Path
 import fetching
 from common import REPO, Bench, get_version
 from report import draw, format_rows
+from stack import exit_on_signals
 
 RESULTS = REPO / "benchmarks" / "RESULTS.md"
 QUICK = {"mails": 20, "unseen": 200, "repeat": 1, "kills": 5, "sent": 20, "rounds": 1}
@@ -64,6 +65,7 @@ def describe_run(bench, args):
 
 def main():
     args = parse_arguments()
+    exit_on_signals()
     rows = []
     with Bench(args.state) as bench:
         for name in args.only or MEASUREMENTS:
