@@ -22,7 +22,7 @@ class IrMailServer(models.Model):
     from_warning = fields.Text(compute="_compute_from_preview", compute_sudo=True)
 
     @api.depends("from_policy", "from_address", "from_filter", "smtp_host", "smtp_user", "active")
-    @api.depends_context("company", "uid")
+    @api.depends_context("company", "lang")
     def _compute_from_preview(self):
         domain = self.env.company.alias_domain_id
         values = {}

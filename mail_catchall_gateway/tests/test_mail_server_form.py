@@ -45,6 +45,12 @@ class TestMailServerForm(CatchallCommon):
                 self.assertIn(text, form.from_preview)
             self.assertFalse(form.from_warning)
 
+    def test_an_administrator_opens_the_form(self):
+        """The superuser, as whom tests run, has values of his own in the cache."""
+        admin = self._create_user("Ada", "Min", groups="base.group_system")
+        (values,) = self.relay.with_user(admin).read(["from_warning", "from_preview"])
+        self.assertIn("leaves From", values["from_preview"])
+
     def test_a_new_server_and_an_archived_one(self):
         with Form(self.env["ir.mail_server"]) as form:
             form.name, form.smtp_host, form.from_filter = "New", "x.example", self.domain
