@@ -160,6 +160,7 @@ export const SCREENS = {
     "admin",
     async (page, isPhone) => {
       await open("mail_catchall_inbound_action")(page, isPhone);
+      await page.waitForTimeout(1500); // what loads late closes the menu again
       await page
         .locator(isPhone ? ".o_mobile_menu_toggle" : "[data-section]")
         .last()
