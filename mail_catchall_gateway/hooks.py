@@ -27,6 +27,8 @@ def uninstall_hook(env):
     )
     users.write({"alias_id": False})
     aliases.unlink()
+    parameters = env["ir.config_parameter"]
+    parameters.search([("key", "=like", "mail_catchall_gateway.%")]).unlink()
     # on a table of core's, so that they would stay
     env.cr.execute(
         "DROP INDEX IF EXISTS mail_alias_domain_name_length,"

@@ -86,6 +86,7 @@ class MailThread(models.AbstractModel):
         copies = self._notify_get_mailbox_copies(recipients_data)
         if copies:
             partner_ids = {data["id"] for data in copies}
+            # users may change their own notifications only
             notifications = message.sudo().notification_ids.filtered(
                 lambda notification: notification.res_partner_id.id in partner_ids
             )

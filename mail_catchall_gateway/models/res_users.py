@@ -110,6 +110,7 @@ class ResUsers(models.Model):
         users = super().create(vals_list)
         for user, commands in zip(users, further, strict=True):
             if commands:
+                # who may create users gives them addresses, and may write to no alias himself
                 user.sudo().further_alias_ids = commands
         if self._is_alias_automatic():
             users.filtered(lambda user: not user.share and not user.alias_id)._give_aliases()
