@@ -43,14 +43,18 @@ class Checks:
         return self.odoo_test("test_install", "-u", ADDON, tags=f"/{ADDON}")
 
     def pytest_odoo(self):
-        """the same tests by pytest-odoo"""
+        """the same tests by pytest-odoo, and the lines and branches that they leave out"""
         config = Odoo(self.stack, "test_install", free_port()).write_config()
-        return self.pytest(
+        data = f"--data-file={self.state / 'coverage'}"
+        result = self.pytest(
             f"--odoo-config={config}",
             "--odoo-database=test_install",
             "--odoo-http",
             f"{ADDON}/tests",
+            runner=["-m", "coverage", "run", data],
         )
+        self.python("-m", "coverage", "report", data)
+        return result
 
     def gateway(self):
         """core's own gateway tests, with the addon"""
@@ -111,9 +115,10 @@ class Checks:
         if subprocess.run([sys.executable, *arguments], cwd=REPO).returncode:
             raise StackError(f"{' '.join(arguments)} failed")
 
-    def pytest(self, *arguments: str, environment=None) -> str:
-        """Run pytest and return its own summary."""
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    def pytest(self, *arguments: str, environment=None, runner=()) -> str:
+        """Run pytest, within another program if there is one, and return its own summary."""
+        command = [sys.executable, *runner, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += arguments
         process = subprocess.Popen(
             command,
             cwd=REPO,

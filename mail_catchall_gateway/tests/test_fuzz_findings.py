@@ -9,11 +9,13 @@ import random
 from odoo.tests import tagged
 from odoo.tests.common import BaseCase
 
+from ..tools import repair_fields
 from ..tools.from_policy import FORCED, FromPolicy, apply_policy
 from ..tools.recipients import header_recipients
-from ..tools.repair import repair
+from ..tools.repair import MalformedMail, repair
+from ..tools.repair_charsets import decode_text
 from ..tools.sendable import MAX_LINE, make_sendable
-from ..tools.source import MAX_MESSAGE_ID, summarize
+from ..tools.source import MAX_HEADER, MAX_MESSAGE_ID, header_fields, summarize
 from . import relay as relays
 from .common import CatchallCommon
 
@@ -139,6 +141,26 @@ class TestFuzzFindingsInTools(BaseCase):
         message = repair(raw).message
         texts = [part.get_content() for part in message.walk() if not part.is_multipart()]
         self.assertEqual(texts, ["Two, please."])
+
+    def test_more_header_fields_than_any_mail_has_are_not_read(self):
+        fields = b"Resent-To: a@x.test\r\n" * (repair_fields.MAX_FIELDS + 1)
+        with self.assertRaisesRegex(MalformedMail, "header fields"):
+            repair(fields + b"\r\n")
+        found = header_fields(b"X-Any: x\r\n" * 300_000 + b"\r\n")
+        self.assertLessEqual(sum(len(name) + len(value) for name, value in found), MAX_HEADER)
+
+    def test_many_lines_are_an_attachment(self):
+        header = b"From: a@x.test\r\nContent-Type: text/plain\r\n\r\n"
+        text = repair(header + b"Two,\rplease.\r" * 1000).message
+        self.assertEqual(text.get_content(), "Two,\nplease.\n" * 1000)
+        for line in (b"\r", b"\n", b"a\r\n"):
+            with self.subTest(line):
+                attached = repair(header + line * 300_000).message
+                self.assertEqual(attached.get_filename(), "message.txt")
+
+    def test_a_long_text_that_is_not_utf8_is_read_at_once(self):
+        for octets in (b"\xff" * 200_000, b"a\xfc" * 200_000):
+            self.assertEqual(decode_text(octets, "utf-8"), octets.decode("cp1252"))
 
     def test_only_the_nearest_references_are_kept(self):
         message = email.message.EmailMessage(policy=email.policy.SMTP)

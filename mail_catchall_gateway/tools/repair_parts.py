@@ -61,10 +61,11 @@ def measure_cost(text, is_html):
 
     Its regular expressions start at each ``<`` and go to the next ``>``, and once more from each
     ``encoding=`` in between. Each quotation copies the rest of its text, and each mark of one
-    visits all elements that follow.
+    visits all elements that follow. ``email`` makes several objects of each line of what is sent.
     """
     nodes = _TAG.split(text) if is_html else [text]
-    steps = 10 * len(text) + sum(len(_QUOTES.findall(node)) * len(node) for node in nodes)
+    steps = 10 * len(text) + 400 * text.count("\n")
+    steps += sum(len(_QUOTES.findall(node)) * len(node) for node in nodes)
     if is_html:
         tags = text.count("<")
         steps += 1000 * tags + 100 * tags * len(_QUOTE_MARKS.findall(text))
