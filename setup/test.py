@@ -13,6 +13,7 @@ from pathlib import Path
 from core_suites import CoreSuites
 from odoo_process import REPO, Odoo
 from stack import Stack, StackError, exit_on_signals, free_port
+from translations import export_template, find_faults, languages
 
 ADDON = "mail_catchall_gateway"
 CORE_GATEWAY = "mail_gateway/test_mail"
@@ -55,6 +56,14 @@ class Checks:
         )
         self.python("-m", "coverage", "report", data)
         return result
+
+    def i18n(self):
+        """every text is exported, and in every language"""
+        faults = find_faults(export_template(Odoo(self.stack, "test_translations")))
+        print("\n".join(faults))
+        if faults:
+            raise StackError(f"{len(faults)} faults in i18n/")
+        return f"complete: {', '.join(path.stem for path in languages())}"
 
     def gateway(self):
         """core's own gateway tests, with the addon"""
@@ -178,7 +187,7 @@ class Checks:
 
 
 DEFAULT = (
-    *("lint", "odoo_bin", "upgrade", "pytest_odoo", "mail_server"),
+    *("lint", "odoo_bin", "upgrade", "pytest_odoo", "i18n", "mail_server"),
     *("gateway", "e2e", "fuzz", "demo"),
 )
 

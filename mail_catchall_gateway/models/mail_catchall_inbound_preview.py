@@ -17,7 +17,9 @@ class MailCatchallInbound(models.Model):
     preview = fields.Html(compute="_compute_preview", compute_sudo=True, sanitize=False)
     header_text = fields.Text("Header", compute="_compute_header_text", compute_sudo=True)
     document_kind = fields.Char(
-        "Became", compute="_compute_document_kind", help="What the mail opened, or is part of."
+        "Kind of Document",
+        compute="_compute_document_kind",
+        help="What the mail opened, or is part of.",
     )
 
     @api.depends("state")

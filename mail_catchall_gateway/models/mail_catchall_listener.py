@@ -23,7 +23,7 @@ class MailCatchallListener(models.Model):
 
     name = fields.Char("Host", required=True, readonly=True)
     pid = fields.Integer("Process", required=True, readonly=True)
-    what = fields.Char(readonly=True, help="What it listens to.")
+    what = fields.Char("Listens To", readonly=True, help="What it listens to.")
     last_sign = fields.Datetime("Last Sign of Life", required=True, readonly=True)
 
     _sql_constraints = [

@@ -21,7 +21,7 @@ class ResConfigSettings(models.TransientModel):
     @api.constrains("catchall_fetch_interval")
     def _check_fetch_interval(self):
         if any(settings.catchall_fetch_interval < 1 for settings in self):
-            raise ValidationError(_("Mail is looked for every minute, or more seldom."))
+            raise ValidationError(_("The interval has to be at least 1."))
 
     @api.model
     def _get_fetch_action(self):

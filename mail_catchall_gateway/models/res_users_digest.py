@@ -19,7 +19,9 @@ class ResUsers(models.Model):
 
     _inherit = "res.users"
 
-    is_catchall_manager = fields.Boolean(compute="_compute_is_catchall_manager", compute_sudo=True)
+    is_catchall_manager = fields.Boolean(
+        "Gateway Manager", compute="_compute_is_catchall_manager", compute_sudo=True
+    )
     catchall_digest = fields.Boolean(
         "Daily digest of the gateway",
         default=True,

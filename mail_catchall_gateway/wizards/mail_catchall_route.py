@@ -124,7 +124,7 @@ class MailCatchallRoute(models.TransientModel):
             )
             return {"type": "ir.actions.act_window_close"}
         if not alias:
-            raise UserError(_("Choose who gets the mail first."))
+            raise UserError(_("First choose who gets the mail."))
         self.inbound_ids._check_reviewable()
         if self.is_always:
             self._apply_changes()

@@ -77,15 +77,16 @@ class MailCatchallSetup(models.Model):
         forced, dynamic = self.env["ir.mail_server"]._get_from_parameters()
         if forced:
             yield _(
-                "All mail leaves as %s: the system parameter mail.force.smtp.from, which Odoo did "
-                "not know since 15, counts again. Delete it if your mail server does not need it.",
+                "All mail leaves as %s: the system parameter mail.force.smtp.from, which Odoo "
+                "has ignored since version 15, counts again. Delete it if your mail server does "
+                "not need it.",
                 forced,
             )
         elif dynamic:
             yield _(
                 "Mail from addresses that are not yours leaves as %s: the system parameter "
-                "mail.dynamic.smtp.from, which Odoo did not know since 15, counts again. Delete it "
-                "if your mail server does not need it.",
+                "mail.dynamic.smtp.from, which Odoo has ignored since version 15, counts again. "
+                "Delete it if your mail server does not need it.",
                 dynamic,
             )
 
@@ -131,7 +132,7 @@ class MailCatchallSetup(models.Model):
         # by the queue: the installation may still be rolled back
         self.env["mail.thread"].with_context(mail_notify_force_send=False).message_notify(
             partner_ids=user.partner_id.ids,
-            subject=_("Catch-all Email Gateway: what was taken over"),
+            subject=_("Catch-all Email Gateway: what was found"),
             body=body,
             author_id=self.env["ir.model.data"]._xmlid_to_res_id("base.partner_root"),
         )
