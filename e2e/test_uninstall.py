@@ -162,7 +162,9 @@ def test_stock_odoo_goes_on_after_uninstalling(world, filled):
     raw = "From: Mary <mary@customer.test>\nTo: sales@acme.test\nSubject: By hand\n\nHello"
     thread_id = world.env["mail.thread"].message_process(False, raw)
     assert world.env["crm.lead"].browse(thread_id).name == "By hand"
-    partner = world.env["res.partner"].create({"name": "Mary", "email": "mary@customer.test"})
+    # who was answered in a conversation is still a contact
+    partner = world.env["res.partner"].search([("email", "=", "mary@customer.test")], limit=1)
+    assert partner
     lead.with_user(world.user("admin")).message_post(
         body="We do",
         message_type="comment",
@@ -178,7 +180,7 @@ def test_stock_odoo_goes_on_after_uninstalling(world, filled):
         return [mail for mail in mails if "We do" in mail.get_body(("plain",)).get_content()]
 
     wait_for(answers, "the answer", 10)
-    (received,) = answers()
+    received = answers()[0]
     assert "reply." not in str(received["Reply-To"])
 
 

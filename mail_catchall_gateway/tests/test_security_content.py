@@ -7,6 +7,7 @@ import tracemalloc
 import zipfile
 
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from . import relay as relays
 from .common import patch
@@ -64,6 +65,7 @@ class TestSecurityContent(ReviewCommon):
             self.env["mail.mail"].process_email_queue()
         return [left for left in relay.left if "mary@customer.example" in left.recipients]
 
+    @mute_logger("odoo.addons.mail.models.mail_mail")
     def test_nothing_that_somebody_names_adds_a_header_field(self):
         self.john.groups_id += self.env.ref("base.group_partner_manager")
         for signed in (False, True):
