@@ -2,7 +2,7 @@ import datetime
 
 from odoo.tests.common import BaseCase
 
-from ..tools.source import MAX_LENGTH, header_fields, one_line, summarize
+from ..tools.source import MAX_LENGTH, MAX_MESSAGE_ID, header_fields, one_line, summarize
 
 
 class TestSource(BaseCase):
@@ -46,7 +46,7 @@ class TestSource(BaseCase):
         """PostgreSQL refuses to index a value of some thousand octets, and with it the mail."""
         raw = b"Message-Id: <" + b"\xc3\xa9x" * 5000 + b"%d@x.test>\n\n"
         one, two = (summarize(raw % number).message_id for number in (1, 2))
-        self.assertEqual((len(one), len(two)), (MAX_LENGTH, MAX_LENGTH))
+        self.assertLessEqual(max(len(one.encode()), len(two.encode())), MAX_MESSAGE_ID)
         self.assertNotEqual(one, two)
         self.assertEqual(one, summarize(raw % 1).message_id)
 
