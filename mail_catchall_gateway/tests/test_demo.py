@@ -20,6 +20,10 @@ class TestDemo(CatchallCommon):
                 [{"xml_id": "base.user_demo", "record": cls.marc}]
             )
 
+    @classmethod
+    def _forget_demo_data(cls):
+        """Keep them: they are what is tested."""
+
     def find(self, name):
         """Return the inbound email that one of the files became."""
         found = self.env["mail.catchall.inbound"].search(

@@ -1,3 +1,4 @@
+from odoo.exceptions import ValidationError
 from odoo.tests import Form, tagged
 
 from .test_review import ReviewCommon
@@ -188,7 +189,7 @@ class TestSettings(ReviewCommon):
         self.assertEqual((action.interval_number, action.interval_type), (2, "weeks"))
         self.settings(catchall_fetch_interval=3, catchall_fetch_unit="minutes").execute()
         self.assertEqual((action.interval_number, action.interval_type), (3, "minutes"))
-        with self.assertRaisesRegex(Exception, "every minute"):
+        with self.assertRaisesRegex(ValidationError, "at least 1"):
             self.settings(catchall_fetch_interval=0)
 
     def test_the_last_fetch(self):

@@ -31,7 +31,8 @@ class TestSetupTour(HttpCase):
         self.env["ir.mail_server"].search([]).active = False
         self.env["res.company"].search([]).alias_domain_id = False
         users = self.env["res.users"].search([("alias_id", "!=", False)])
-        users.write({"alias_name": False})
+        aliases, users.alias_id = users.alias_id, False
+        aliases.unlink()
         with (
             patch.object(FetchmailServer, "connect", connect),
             patch.object(IrMailServer, "test_smtp_connection"),
