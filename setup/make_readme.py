@@ -15,6 +15,7 @@ SECTIONS = {
     "DESCRIPTION": "",
     "CONFIGURE": "Configuration",
     "USAGE": "Usage",
+    "PROOF": "What Proves It",
     "ROADMAP": "Known issues / Roadmap",
     "HISTORY": "Changelog",
 }
