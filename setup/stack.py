@@ -60,6 +60,20 @@ def free_ports(usual: dict) -> dict:
     return ports
 
 
+@contextlib.contextmanager
+def start_alone():
+    """Keep others on this machine from the ports that were chosen, until the servers have them."""
+
+    def holds():
+        with contextlib.suppress(OSError):
+            sock.bind("\0mail_catchall_gateway")  # no file: it ends with the process
+            return True
+
+    with socket.socket(socket.AF_UNIX) as sock:
+        wait_for(holds, "the start of another one", 120)
+        yield
+
+
 def wait_for(check, what: str, seconds: float = 30.0):
     """Return the first true result of ``check()``, polled; raise StackError after ``seconds``."""
     end = time.monotonic() + seconds
@@ -412,8 +426,10 @@ class Stack:
 
     def __enter__(self):
         try:
-            for server in self.servers:
-                server.start()
+            with start_alone():
+                self.ports.update(free_ports(USUAL_PORTS))
+                for server in self.servers:
+                    server.start()
         except BaseException:
             self.__exit__()
             raise
