@@ -210,6 +210,15 @@ class TestReview(ReviewCommon):
         self.assertIn("Try it with an h.", rejection.get_body().get_content())
         self.assertEqual(rejection["Auto-Submitted"], "auto-generated")
 
+    def test_no_address_is_called_unknown_that_is_somebodys(self):
+        inbound = self.receive_typo()
+        inbound.sudo().recipients = self.john.alias_email
+        action = inbound.action_bounce()
+        form = Form(
+            self.env[action["res_model"]].with_user(self.manager).with_context(**action["context"])
+        )
+        self.assertFalse(form.body, "the manager says what it is")
+
     def test_who_cannot_be_told_is_not_sent_anything(self):
         inbound = self.receive_typo(return_path="<>")
         wizard = self.env["mail.catchall.bounce"].with_user(self.manager)

@@ -21,7 +21,10 @@ class MailCatchallBounce(models.TransientModel):
             senders = inbounds._get_senders() if inbounds else []
             companies = inbounds.company_id
             company = companies if len(companies) == 1 else self.env.company
-            wizard.body = inbounds._render_unrouted(sorted(addresses), company, senders)
+            # of a mail that waits for another reason, only the manager can say what it is
+            wizard.body = bool(addresses) and inbounds._render_unrouted(
+                sorted(addresses), company, senders
+            )
 
     def action_apply(self):
         """Send the message to the senders.
