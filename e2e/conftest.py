@@ -185,6 +185,13 @@ class World:
         self.cr.execute("UPDATE mail_catchall_inbound SET next_attempt = NULL")
         self.commit()
 
+    def wait_until_decided(self, seconds=180):
+        """Wait until other processes are through with all that came in."""
+        waiting = (
+            "SELECT count(*) FROM mail_catchall_inbound WHERE state IN ('pending', 'processing')"
+        )
+        wait_for(lambda: self.odoo.psql(waiting) == "0", "a verdict for each mail", seconds)
+
     def restart(self):
         """Let this process forget the database, and read it again."""
         self.cr.close()
