@@ -229,3 +229,5 @@ def assert_not_leaked(mail, address):
             assert address.lower() not in str(value).lower(), name
         if part.get_content_maintype() == "text":
             assert address.lower() not in part.get_content().lower()
+        elif not part.is_multipart():
+            assert address.lower().encode() not in part.get_payload(decode=True).lower()

@@ -41,6 +41,7 @@ class MailCatchallInbound(models.Model):
             mail_notify_force_send=False,
         )
         try:
+            delivery.source = raw
             delivery.repaired = repair(raw, delivery.is_ours)
             gateway.message_process(
                 model or server.object_id.model,

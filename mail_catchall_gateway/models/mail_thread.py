@@ -47,13 +47,17 @@ class MailThread(models.AbstractModel):
         for recipient in delivery.recipients:
             message["Delivered-To"] = recipient
         with self._call_unreadable_malformed():
-            msg_dict = super().message_parse(message, save_original=save_original)
+            msg_dict = super().message_parse(message)
         for key in ("subject", "email_from", "from"):
             # an encoded word may hold a line break, which no mail with that subject could have
             msg_dict[key] = " ".join((msg_dict.get(key) or "").split())
         for key in ("to", "cc", "recipients"):
             msg_dict[key] = self._name_as_core_knows(delivery, msg_dict[key])
         self._hide_own_mailbox(delivery, msg_dict)
+        if save_original and not delivery.author_user_id:
+            # as it came, which core would write anew; what a user sent shows his own mailbox
+            original = self._Attachment("original_email.eml", delivery.source, {})
+            msg_dict["attachments"] = [original, *msg_dict["attachments"]]
         delivery.message_id = msg_dict["message_id"]
         delivery.is_bounce = msg_dict["is_bounce"]
         if delivery.automatic.kind == "replied" and not delivery.is_bounce:

@@ -172,6 +172,8 @@ class CatchallCommon(MailCommon):
                     self.assertNotIn(address, value, name)
                 if part.get_content_maintype() == "text":
                     self.assertNotIn(address, part.get_content())
+                elif not part.is_multipart():
+                    self.assertNotIn(address.encode(), part.get_payload(decode=True))
 
     def assertNothingLeaked(self):
         """Assert that the own address of no user is anywhere in what left for anybody outside.

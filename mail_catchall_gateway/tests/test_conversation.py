@@ -277,7 +277,7 @@ class TestConversation(CatchallCommon):
     # THE OWN MAILBOX
     # ------------------------------------------------------------
 
-    def answer_from_mailbox(self, conversation, text="On their way", **headers):
+    def answer_from_mailbox(self, conversation, text="On their way", server=None, **headers):
         """Answer the copy of the last message as John's mail program does."""
         question = conversation.message_ids[0]
         headers = {
@@ -288,8 +288,8 @@ class TestConversation(CatchallCommon):
             "references": question.message_id,
             **headers,
         }
-        to = question.reply_to
-        return self.receive(self.make_mail(to, text=text, **headers), [self.john.alias_email])
+        mail = self.make_mail(question.reply_to, text=text, **headers)
+        return self.receive(mail, [self.john.alias_email], server)
 
     def test_a_copy_comes_to_the_own_mailbox_and_its_answer_back(self):
         inbound = self.receive(self.make_mail(self.john.alias_email))
@@ -298,6 +298,18 @@ class TestConversation(CatchallCommon):
         self.assertEqual(copy["Message-Id"], inbound.message_id)
         self.assertIn("Mary Smith", copy["From"])
         self.assertIn("Two, please.", copy.get_body(("plain",)).get_content())
+
+    def test_a_mailbox_that_keeps_originals_keeps_none_that_shows_an_own_mailbox(self):
+        server = self._create_mailbox(original=True)
+        inbound = self.receive(self.make_mail(self.john.alias_email), server=server)
+        original = inbound.mail_message_ids.attachment_ids
+        self.assertEqual(original.name, "original_email.eml")
+        self.assertEqual(original.raw, inbound._get_source())
+        answer = self.answer_from_mailbox(inbound.conversation_id, server=server)
+        (sent,) = self.sent_to(self.address)
+        self.assertFalse([*sent.iter_attachments()])
+        self.assertFalse(answer.mail_message_ids.attachment_ids)
+        self.assertIn(b"john@home.example", answer._get_source())
 
     def test_a_copy_shows_who_wrote(self):
         self.converse()

@@ -69,6 +69,15 @@ class TestOddMail(CatchallCommon):
             with self.subTest(name):
                 self.assertDelivered(self.receive_raw(header, body), text)
 
+    def test_an_original_that_python_cannot_write_again_is_kept(self):
+        """Half-width kana are not in ISO-2022-JP, and senders write them there."""
+        server = self._create_mailbox(original=True)
+        header = f"To: {self.john.alias_email}\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n"
+        raw = (HEAD.format(n="kana") + header).encode() + b"\r\n\x1b(I(\x1b(B bicycles\r\n"
+        inbound = self.receive(raw, server=server)
+        self.assertDelivered(inbound, "bicycles")
+        self.assertEqual(inbound.mail_message_ids.attachment_ids.raw, raw)
+
     def test_an_empty_mail_is_a_mail(self):
         for body in ("", "\r\n"):
             inbound = self.receive_raw("Subject: Call me", body)

@@ -49,6 +49,7 @@ class Delivery:
         is_copy (bool): another copy of the mail was delivered to other recipients, or what the
             mail answers does not count for another reason
         is_accepted (bool): a manager looked at it, and wants it delivered
+        source (bytes): the mail as it came
         repaired (Repaired): the mail, ready for core
         note (str): what the gateway has to say about the mail, shown above its text
 
@@ -79,6 +80,7 @@ class Delivery:
     only: tuple | None = None
     is_copy: bool = False
     is_accepted: bool = False
+    source: bytes = dataclasses.field(default=b"", repr=False)
     repaired: Repaired | None = None
     note: str = ""
 
