@@ -91,6 +91,20 @@ def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
     assert inbound.mail_message_ids.attachment_ids.raw.decode().strip() == text
 
 
+def test_a_copy_leaves_although_its_message_is_read_meanwhile(world):
+    put_mail(world, "\n\nTwo, please.\n")
+    world.env["fetchmail.server"]._fetch_mails()
+    world.env["mail.catchall.inbound"]._process_waiting()
+    world.commit()
+    world.cr.execute("SELECT id FROM mail_mail WHERE state = 'outgoing'")  # the run has begun
+    assert world.cr.rowcount == 1
+    world.odoo.psql("UPDATE mail_notification SET is_read = true")
+    world.env["mail.mail"].process_email_queue()
+    world.commit()
+    assert not world.env["mail.mail"].search([])
+    world.mails("john@home.test", 1)
+
+
 def test_a_file_torn_by_a_kill_does_not_block_its_mail(world, mailbox):
     ids = drop(world, 1)
     fetch(mailbox)

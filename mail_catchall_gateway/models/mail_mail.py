@@ -1,4 +1,5 @@
 from odoo import models
+from odoo.service.model import retrying
 
 
 class MailMail(models.Model):
@@ -9,6 +10,19 @@ class MailMail(models.Model):
         if self.env.context.get("catchall_queue_mail"):
             return None
         return super().send(auto_commit=auto_commit, raise_exception=raise_exception)
+
+    def _send(self, auto_commit=False, **kwargs):
+        """Try again at once when a user marks the message as read at the same moment.
+
+        Core ends the run of the queue then, before it sends that mail, and the next is in an hour.
+        """
+        if not auto_commit:
+            return super()._send(auto_commit=auto_commit, **kwargs)
+
+        def send():  # those that were sent are gone, or known as sent
+            return super(MailMail, self.exists())._send(auto_commit=True, **kwargs)
+
+        return retrying(send, self.env)
 
     def _prepare_outgoing_list(self, recipients_follower_status=None):
         """Send nothing to a contact whose address is one of ours, as if it were a person's.
