@@ -20,8 +20,7 @@ import odoo
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from grammar import Grammar  # noqa: E402
-from mutations import Mutator  # noqa: E402
+from mails import decide_way, make_mail  # noqa: E402
 from seeds import collect  # noqa: E402
 from world import World, prepare  # noqa: E402
 
@@ -31,23 +30,6 @@ CHUNK = 50
 MAX_SECONDS = 120
 #: Octets that a process may have in all: the machine has other things to do.
 MAX_OCTETS = 4 * 2**30
-
-
-def make_mail(seed, number, seeds, addresses):
-    """Return the source of a mail."""
-    decide = random.Random(f"{seed}:{number}")
-    if seeds and decide.random() < 0.3:
-        raw = decide.choice(seeds)
-    else:
-        raw = Grammar(decide, addresses).mail()
-    if decide.random() < 0.6:
-        raw = Mutator(decide, seeds or [raw]).mutate(raw)
-    return raw
-
-
-def decide_way(seed, number):
-    """Return the random numbers that decide how a mail comes in."""
-    return random.Random(f"{seed}:{number}:way")
 
 
 class Run:

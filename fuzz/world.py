@@ -220,8 +220,14 @@ class World:
             if len(message.get_all("From", ())) != 1:
                 wrong.append("left with another number of From than one")
             outside = not any(address.endswith("@home.test") for address in recipients)
-            if outside and b"home.test" in content and b"home.test" not in raw:
+            if outside and b"home.test" in content and not _mentions(raw, b"home.test"):
                 wrong.append(f"an own address left for {recipients}")
+
+
+def _mentions(raw, text):
+    """Tell whether a mail has a text in it, in whatever encoding."""
+    parts = [part for part in email.message_from_bytes(raw).walk() if not part.is_multipart()]
+    return text in raw or any(text in (part.get_payload(decode=True) or b"") for part in parts)
 
 
 def _reset_peak():

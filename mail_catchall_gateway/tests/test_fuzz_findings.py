@@ -11,6 +11,7 @@ from odoo.tests.common import BaseCase
 
 from ..tools import repair_fields
 from ..tools.from_policy import FORCED, FromPolicy, apply_policy
+from ..tools.preview import read_content
 from ..tools.recipients import header_recipients
 from ..tools.repair import MalformedMail, repair
 from ..tools.repair_charsets import decode_text
@@ -122,6 +123,13 @@ class TestFuzzFindings(CatchallCommon):
 
 
 class TestFuzzFindingsInTools(BaseCase):
+    def test_a_preview_reads_what_the_gateway_reads(self):
+        """Python alone takes seconds for the second one, and cannot read the first."""
+        for field in ("text/plain; charset=unknown-8bit", "text/plain" + '; boundary="b"x' * 1000):
+            with self.subTest(field[:40]):
+                raw = f"Content-Type: {field}\r\n\r\n".encode() + b"Gr\xfc\xdfe"
+                self.assertEqual(read_content(raw)[0].strip(), "Grüße")
+
     def test_message_ids_that_begin_alike_stay_different(self):
         ids = [summarize(f"Message-Id: <{LONG}{n}@x>\r\n\r\n".encode()).message_id for n in "12"]
         self.assertNotEqual(*ids)

@@ -1,9 +1,8 @@
 """What a manager may see of a mail that waits for review: readable, and without any risk."""
 
-import email
-import email.policy
-
 import lxml.html
+
+from .repair import repair
 
 #: A larger mail is downloaded, not shown.
 MAX_OCTETS = 2 * 1024 * 1024
@@ -46,7 +45,7 @@ def read_content(raw):
     if len(raw) > MAX_OCTETS:
         return "", False, []
     try:
-        message = email.message_from_bytes(raw, policy=email.policy.default)
+        message = repair(raw).message
         part = message.get_body(("html", "plain"))
         names = [attached.get_filename() or "" for attached in message.iter_attachments()]
         text = part.get_content() if part else ""
