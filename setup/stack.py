@@ -393,6 +393,7 @@ odoo      unix - n n - 2 pipe flags=Rq user=nobody null_sender=
   argv=/usr/bin/python3 {pipe} {self.stack.pipe_config} ${{original_recipient}}
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
+showq     unix n - n - - showq
 postlog   unix-dgram n - n - 1 postlogd
 """
         listener = f"127.0.0.1:{self.stack.ports['smtp']} inet n - n - - smtpd\n"
