@@ -99,6 +99,14 @@ class Checks:
         self.python(fuzz, config, odoo.database, "--state", str(state), *numbers)
         return f"{mails} mails have a verdict"
 
+    def soak(self):
+        """an hour of mixed traffic, and each mail accounted for: MCG_SOAK=minutes (60)"""
+        minutes = os.environ.get("MCG_SOAK", "60")
+        state = self.state / "soak"
+        soak = str(REPO / "soak" / "run.py")
+        self.python(soak, "--minutes", minutes, "--state", str(state))
+        return f"{minutes} minutes, nothing lost, nothing twice"
+
     def demo(self):
         """setup/run.sh in a fresh state folder"""
         demo = self.state / "demo_check"
@@ -200,6 +208,8 @@ DEFAULT = (
     *("lint", "odoo_bin", "upgrade", "pytest_odoo", "i18n", "mail_server"),
     *("gateway", "e2e", "fuzz", "demo"),
 )
+#: What takes longer: with ``--all``.
+LONG = ("core", "kills", "soak")
 
 
 def main():
@@ -208,16 +218,14 @@ def main():
     parser.add_argument(
         "--all", action="store_true", help="core's whole suites and the long fault tests too"
     )
-    parser.add_argument(
-        "check", nargs="*", help=f"only these: {' '.join((*DEFAULT, 'core', 'kills'))}"
-    )
+    parser.add_argument("check", nargs="*", help=f"only these: {' '.join((*DEFAULT, *LONG))}")
     args = parser.parse_args()
     exit_on_signals()
     os.environ["MCG_STATE"] = str(args.state)
     os.environ["PRE_COMMIT_HOME"] = str(args.state / "pre-commit")
     state = args.state / "test"
     state.mkdir(exist_ok=True)
-    names = args.check or [*DEFAULT, *(["core", "kills"] if args.all else [])]
+    names = args.check or [*DEFAULT, *(LONG if args.all else ())]
     sys.exit(0 if Checks(state).run(names) else 1)
 
 
