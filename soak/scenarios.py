@@ -72,9 +72,7 @@ class Scenarios:
             yield from self.bounce(received, customer)
         else:
             values = {**answer(received, "I am away."), "auto_submitted": "auto-replied"}
-            sent = world.post.mail(
-                "automatic answer", customer, verdicts=("auto_reply",), messages=0, **values
-            )
+            sent = world.post.mail("automatic answer", customer, verdicts=("auto_reply",), **values)
             yield lambda: world.decided(sent)
 
     def bounce(self, received, customer):
