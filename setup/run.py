@@ -131,7 +131,7 @@ def main():
     args = parser.parse_args()
     exit_on_signals()
     state = args.state / "demo"
-    with only_one(state), Stack(state) as stack:
+    with only_one(state), Stack(state, usual=True) as stack:
         if args.empty:
             return walk_by_hand(stack, args.check)
         odoo = Odoo(stack, DATABASE, free_port(8069))

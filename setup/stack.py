@@ -18,6 +18,7 @@ import dataclasses
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -48,6 +49,11 @@ def free_port(preferred: int = 0) -> int:
                 sock.bind(("127.0.0.1", port))
                 return sock.getsockname()[1]
     raise StackError("no free port on 127.0.0.1")
+
+
+def rare_port() -> int:
+    """Return a port that no other test uses, but for chance, and no connection to elsewhere."""
+    return random.randrange(20_000, 32_000)
 
 
 def free_ports(usual: dict) -> dict:
@@ -405,16 +411,24 @@ postlog   unix-dgram n - n - 1 postlogd
 
 @dataclasses.dataclass
 class Stack:
-    """The three servers. ``durable`` writes the database through to disk; tests need not."""
+    """The three servers.
+
+    Arguments:
+        durable (bool): write the database through to disk; tests need not
+        usual (bool): prefer :data:`USUAL_PORTS`, which people can remember. Tests do not: what is
+            started late would find its port taken by the tests of another clone.
+    """
 
     state: Path
     durable: bool = True
+    usual: bool = False
 
     def __post_init__(self):
         self.state = Path(self.state).resolve()
         self.mail = self.state / "mail"
         self.pipe_config = self.state / "catchall_pipe.conf"
-        self.ports = free_ports(USUAL_PORTS)
+        usual = {name: port if self.usual else rare_port() for name, port in USUAL_PORTS.items()}
+        self.ports = free_ports(usual)
         self.servers = [Postgres(self), Dovecot(self), Postfix(self)]
 
     @property
@@ -456,7 +470,7 @@ def main():
     parser.add_argument("--state", required=True)
     args = parser.parse_args()
     exit_on_signals()
-    with Stack(args.state) as stack:
+    with Stack(args.state, usual=True) as stack:
         print(json.dumps(stack.ports), flush=True)
         signal.pause()
 
