@@ -70,6 +70,14 @@ class TestFuzzFindings(CatchallCommon):
         self.assertVerdict(inbound, "delivered", "user_alias")
         self.assertEqual(len(self.relay_server.left), 1)
 
+    def test_addresses_are_looked_up_without_what_cannot_be_in_one(self):
+        self._create_mailbox(trusted_authserv_id="mx.acme.example")
+        nobody = f"no\0body@{self.domain}"
+        inbound = self.receive_raw(
+            "From: Mary <mary@cus\0tomer.example>", f"{nobody}, {self.john.alias_email}"
+        )
+        self.assertVerdict(inbound, "delivered", "user_alias")
+
     def test_a_subject_may_become_the_name_of_a_document(self):
         bicycles = "".join(map(chr, random.Random(1).choices(range(0x1F300, 0x1F9FF), k=3000)))
         alias = self._create_team_alias()

@@ -75,8 +75,11 @@ def parse_header(raw):
 
 
 def header_fields(raw):
-    """Return the (name, value) pairs of a message's header, from the top, as ``str``."""
-    return [(name, str(value)) for name, value in parse_header(raw).items()]
+    """Return the (name, value) pairs of a message's header, from the top, as PostgreSQL has them.
+
+    :param bytes raw: source of the message (RFC 5322)
+    """
+    return [(name, storable(str(value))) for name, value in parse_header(raw).items()]
 
 
 def summarize(raw):
