@@ -23,7 +23,10 @@ class FetchmailServer(models.Model):
         """Fetch these catch-all mailboxes, whether they failed before or not, and say how it went.
 
         :return dict: a notification, that leads to the mails
+        :raise AccessError: if the user has nothing to do with mailboxes
         """
+        # of no mailbox nothing is read that would refuse him, and the queue would be processed
+        self.check_access_rights("read")
         inbounds = self.env["mail.catchall.inbound"].sudo()
         last = inbounds.search([], order="id desc", limit=1).id or 0
         results = self._fetch_and_process()

@@ -18,7 +18,6 @@ class MailAlias(models.Model):
     last_inbound_date = fields.Datetime(
         "Last Mail",
         compute="_compute_last_inbound_date",
-        compute_sudo=True,
         groups=GROUPS,
         help="When mail last came in for this address through the gateway.",
     )

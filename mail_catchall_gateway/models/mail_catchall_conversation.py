@@ -61,7 +61,7 @@ class MailCatchallConversation(models.Model):
     attached_res_id = fields.Many2oneReference(
         "Attached To", model_field="attached_model", readonly=True, copy=False
     )
-    attached_name = fields.Char("Document", compute="_compute_attached_name", compute_sudo=True)
+    attached_name = fields.Char("Document", compute="_compute_attached_name")
     attached_message_ids = fields.Many2many(
         "mail.message", string="Messages that were moved", copy=False
     )
@@ -86,14 +86,20 @@ class MailCatchallConversation(models.Model):
     def _compute_email_from(self):
         for conversation in self:
             contact = conversation.partner_id
+            if not conversation.id and not contact._is_readable():
+                continue  # named in a form
             address = tools.email_normalize(conversation.email_from)
             if contact.email and contact.email_normalized != address:
                 conversation.email_from = contact.email_formatted
 
     @api.depends("attached_model", "attached_res_id")
     def _compute_attached_name(self):
+        """Name the document to each member, whether he may read it or not, and to nobody else."""
+        stored = self._origin  # a form may name any record
+        stored.check_access_rights("read")
+        stored.check_access_rule("read")
         for conversation in self:
-            document = conversation._get_document()
+            document = conversation._origin and conversation._origin.sudo()._get_document()
             conversation.attached_name = document.display_name if document else False
 
     # ------------------------------------------------------------

@@ -14,8 +14,8 @@ class MailCatchallInbound(models.Model):
 
     _inherit = "mail.catchall.inbound"
 
-    preview = fields.Html(compute="_compute_preview", compute_sudo=True, sanitize=False)
-    header_text = fields.Text("Header", compute="_compute_header_text", compute_sudo=True)
+    preview = fields.Html(compute="_compute_preview", sanitize=False)
+    header_text = fields.Text("Header", compute="_compute_header_text")
     document_kind = fields.Char(
         "Kind of Document",
         compute="_compute_document_kind",
@@ -25,8 +25,22 @@ class MailCatchallInbound(models.Model):
     @api.depends("state")
     def _compute_preview(self):
         """Show what waits for review, without its images: the sender would see it being read."""
+        self._origin._check_readable()
         for inbound in self:
-            inbound.preview = inbound.is_open and inbound._render_preview()
+            # as it is stored: a form may say of each mail that it waits
+            stored = inbound._origin
+            inbound.preview = stored.is_open and stored._render_preview()
+
+    def _check_readable(self):
+        """Raise if the user may not read these records.
+
+        Nothing else asks where somebody takes a field that is not stored from a record by number
+        (``mapped`` by a remote call).
+
+        :raise AccessError:
+        """
+        self.check_access_rights("read")
+        self.check_access_rule("read")
 
     def _render_preview(self):
         text, is_html, names = read_content(self._get_source())
@@ -45,8 +59,9 @@ class MailCatchallInbound(models.Model):
         return body
 
     def _compute_header_text(self):
+        self._origin._check_readable()
         for inbound in self:
-            header = parse_header(inbound._get_source())
+            header = parse_header(inbound._origin._get_source())
             lines = (f"{name}: {value}" for name, value in header.items())
             inbound.header_text = storable("\n".join(lines))[:MAX_HEADER]
 

@@ -97,6 +97,36 @@ class TestSecurityHttp(ReviewCommon, HttpCase):
                         self.assertTrue(seen)
         self.assertIn(SECRET, self.answer.body)
 
+    @mute_logger(*LOGGERS, "odoo.addons.http_routing.models.ir_http")
+    def test_only_members_delete_a_file_of_a_conversation(self):
+        """Core's route is for everybody, and tells nobody what it did."""
+        note = self.talk.with_user(self.john).message_post(
+            body="x", attachments=[("mine.txt", b"x")]
+        )
+        for file in (self.file, note.attachment_ids):
+            for role, user in reversed(self.people.items()):
+                for values in ({}, {"access_token": "x"}):
+                    with self.subTest(role=role, file=file.id, **values):
+                        self.log_in(user)
+                        self.call("/mail/attachment/delete", attachment_id=file.id, **values)
+                        self.env.invalidate_all()
+                        self.assertEqual(bool(file.exists()), role != "member")
+        self.assertEqual(self.talk.message_ids.attachment_ids, self.env["ir.attachment"])
+
+    @mute_logger(*LOGGERS, "odoo.addons.http_routing.models.ir_http")
+    def test_nobody_deletes_the_source_of_a_mail(self):
+        inbounds = self.receive(self.make_mail(self.typo)) | self.receive(
+            self.make_mail(self.john.alias_email)
+        )
+        for role, user in self.people.items():
+            for source in inbounds._get_source_attachments():
+                with self.subTest(role=role):
+                    self.log_in(user)
+                    self.call("/mail/attachment/delete", attachment_id=source.id)
+                    self.call_model("ir.attachment", "unlink", source.ids)
+                    self.env.invalidate_all()
+                    self.assertTrue(source.exists())
+
     @mute_logger(*LOGGERS)
     def test_links_in_mails_lead_nobody_else_in(self):
         url = f"/mail/view?model={CONVERSATION}&res_id={self.talk.id}"

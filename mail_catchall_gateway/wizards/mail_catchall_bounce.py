@@ -9,14 +9,19 @@ class MailCatchallBounce(models.TransientModel):
 
     inbound_ids = fields.Many2many("mail.catchall.inbound", string="Emails", required=True)
     body = fields.Html(
-        "Message", compute="_compute_body", store=True, readonly=False, required=True
+        "Message",
+        compute="_compute_body",
+        compute_sudo=False,
+        store=True,
+        readonly=False,
+        required=True,
     )
 
     @api.depends("inbound_ids")
     def _compute_body(self):
         for wizard in self:
             inbounds = wizard.inbound_ids._origin
-            inbounds.check_access_rule("read")
+            inbounds._check_readable()
             addresses = {a for inbound in inbounds.sudo() for a in inbound._get_unknown()}
             senders = inbounds._get_senders() if inbounds else []
             companies = inbounds.company_id

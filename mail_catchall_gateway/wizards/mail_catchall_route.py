@@ -18,6 +18,7 @@ class MailCatchallRoute(models.TransientModel):
     user_id = fields.Many2one(
         "res.users",
         compute="_compute_suggestion",
+        compute_sudo=False,
         store=True,
         readonly=False,
         domain="[('share', '=', False), ('alias_id', '!=', False)]",
@@ -25,6 +26,7 @@ class MailCatchallRoute(models.TransientModel):
     alias_id = fields.Many2one(
         "mail.alias",
         compute="_compute_suggestion",
+        compute_sudo=False,
         store=True,
         readonly=False,
         domain="[('is_user_alias', '=', False), ('alias_name', '!=', False), "
@@ -41,7 +43,9 @@ class MailCatchallRoute(models.TransientModel):
     @api.depends("inbound_ids")
     def _compute_suggestion(self):
         for wizard in self:
-            alias = wizard.inbound_ids._origin.sudo().suggested_alias_id[:1]
+            inbounds = wizard.inbound_ids._origin
+            inbounds._check_readable()
+            alias = inbounds.sudo().suggested_alias_id[:1]
             wizard.user_id = alias.alias_user_id
             wizard.alias_id = alias if not alias.is_user_alias else False
 
@@ -71,6 +75,9 @@ class MailCatchallRoute(models.TransientModel):
         :return list: (sentence, record to write to or model to create in, values)
         """
         alias, changes = self._get_alias(), []
+        companies = alias.alias_domain_id.company_ids
+        if companies and not companies & self.env.user.company_ids:
+            return changes  # its own managers decide about its addresses
         recipients = self.env["mail.alias"]._resolve_recipients(self._get_addresses())
         foreign, domain = [], alias.alias_domain_id
         for recipient in recipients.values():
@@ -98,8 +105,9 @@ class MailCatchallRoute(models.TransientModel):
 
     def _get_addresses(self):
         """Return for whom the mails were delivered, else to whom they are written."""
-        inbounds = self.inbound_ids._origin.sudo()
-        return [address for inbound in inbounds for address in inbound._get_written_to()]
+        inbounds = self.inbound_ids._origin
+        inbounds._check_readable()
+        return [address for inbound in inbounds.sudo() for address in inbound._get_written_to()]
 
     # ------------------------------------------------------------
     # ACTIONS
