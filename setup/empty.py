@@ -23,7 +23,7 @@ Open Email Gateway / Configuration / Setup Guide, and enter:
 
 Then write to one of them:
   python3 {send} --port {ports[smtp]} --to john.doe@acme.test
-The mailbox is read every five minutes, or with Fetch Now on its form. He logs in as john/john.
+A listener waits for mail (IMAP IDLE): it is in his Inbox at once. He logs in as john/john.
 """
 
 

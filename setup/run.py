@@ -113,11 +113,14 @@ def send_samples(odoo: Odoo):
 
 def walk_by_hand(stack: Stack, is_check: bool):
     odoo = open_empty(stack, say)
+    listener = Listener(odoo, "--idle")  # takes a mailbox up when the guide has logged in to it
     try:
+        listener.start()
         if not is_check:
             say("Ctrl-C stops everything.")
             signal.pause()
     finally:
+        listener.stop()
         odoo.stop()
 
 
