@@ -60,3 +60,4 @@ from . import test_stranger
 from . import test_subaddress
 from . import test_tours
 from . import test_unrouted
+from . import test_what_is_said
