@@ -1,8 +1,16 @@
+import types
+
+import psycopg2
+
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from ..tools.recipients import RECIPIENT_HEADERS
+from ..tools.source import summarize
 from .common import CatchallCommon, patch
+
+ADDON = "odoo.addons.mail_catchall_gateway"
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
@@ -54,3 +62,40 @@ class TestFetchmailServer(CatchallCommon):
         with patch(fetch_mail, autospec=True) as core_fetch_mail:
             stock.fetch_mail()
         core_fetch_mail.assert_called_once_with(stock)
+
+    def test_a_mail_that_cannot_be_stored_does_not_hold_up_the_others(self):
+        mailbox = self.create_mailbox()
+        good = b"Subject: x\r\n\r\nx"
+        bodies = {"1": good, "2": b"bad", "3": good}
+
+        def fail(error):
+            raise error
+
+        for name, fault, expected in (
+            ("mail", lambda: fail(ValueError("what no test found yet")), ["1", "3"]),
+            ("data", lambda: self.cr.execute("SELECT 1/0", log_exceptions=False), ["1", "3"]),
+            ("database", lambda: fail(psycopg2.OperationalError()), psycopg2.OperationalError),
+            ("disk", lambda: fail(OSError("the disk is full")), OSError),
+        ):
+            reader = types.SimpleNamespace(
+                key={"folder": "INBOX", "uid_validity": name}, problems=[]
+            )
+
+            def summarize_or_fail(raw, fault=fault):
+                return fault() if raw == b"bad" else summarize(raw)
+
+            with (
+                self.subTest(name),
+                patch(f"{ADDON}.tools.source.summarize", summarize_or_fail),
+                mute_logger(f"{ADDON}.models.fetchmail_server_store"),
+            ):
+                if isinstance(expected, list):
+                    self.assertEqual(mailbox._store(reader, bodies), expected)
+                    self.assertEqual(len(reader.problems), 1)
+                    domain = [("server_id", "=", mailbox.id), ("uid_validity", "=", name)]
+                    found = self.env["mail.catchall.inbound"].search(domain)
+                    self.assertEqual(sorted(found.mapped("uid")), expected)
+                    continue
+                # nothing of it may be acknowledged: it is not the mail's fault
+                with self.assertRaises(expected):
+                    mailbox._store(reader, bodies)

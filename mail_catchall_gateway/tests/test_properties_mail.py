@@ -12,7 +12,7 @@ from odoo.tests.common import BaseCase
 
 from ..tools.delivery_report import read_report
 from ..tools.inline_images import embed_images, find_image_links
-from ..tools.preview import block_remote, read_content
+from ..tools.preview import MAX_OCTETS, block_remote, read_content
 from ..tools.repair import MalformedMail, repair
 from ..tools.report_text import find_addresses, find_reason
 from ..tools.sendable import MAX_LINE, make_sendable
@@ -122,6 +122,15 @@ class TestPreviewProperties(BaseCase):
         self.assertIsInstance(text, str)
         self.assertIsInstance(is_html, bool)
         self.assertTrue(all(names))
+
+    def test_what_is_not_shown(self):
+        large = b"Subject: x\r\n\r\n" + b"x" * MAX_OCTETS
+        self.assertEqual(read_content(large), ("", False, []))
+        unknown = b"Content-Type: text/plain; charset=no-such\r\n\r\nx"
+        self.assertEqual(read_content(unknown), ("", False, []))
+        self.assertEqual(block_remote(" "), "")
+        html = "<p>a<!-- c --><link href=x>b</p>"
+        self.assertEqual(block_remote(html), "<div><p>a<!-- c -->b</p></div>")
 
     tags = st.sampled_from(("img", "video", "table", "a", "link", "style", "p", "object", "base"))
     names = st.sampled_from(
