@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hands a mail from the mail server over to Odoo: reads it from standard input.
+r"""Hands a mail from the mail server over to Odoo: reads it from standard input.
 
     catchall_pipe.py CONFIG RECIPIENT...
 
@@ -21,8 +21,20 @@ Postfix, in master.cf:
       flags=Rq user=nobody null_sender=
       argv=/usr/local/bin/catchall_pipe.py /etc/catchall_pipe.conf ${original_recipient}
 
-Exim: a transport with ``driver = pipe``, ``command = ... $local_part@$domain``,
-``temp_errors = 75`` and ``return_fail_output``. A sendmail alias: ``|.../catchall_pipe.py ...``.
+Exim, a transport. It refuses what an outsider wrote in the arguments of a command, and sends the
+mail back; so the address comes by the environment, and every failure keeps the mail:
+
+    odoo:
+      driver = pipe
+      command = /bin/sh -c 'exec /usr/local/bin/catchall_pipe.py \
+        /etc/catchall_pipe.conf "\$RECIPIENT"'
+      user = nobody
+      message_prefix =
+      message_suffix =
+      return_path_add
+      temp_errors = *
+
+A sendmail alias: ``|.../catchall_pipe.py ...``.
 
 It ends with 0 when the mail is safe in Odoo's database, and else with 75 (EX_TEMPFAIL of
 sysexits.h): the mail server keeps the mail and tries again, also when this program is set up
