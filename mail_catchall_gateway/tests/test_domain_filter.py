@@ -35,6 +35,20 @@ class TestDomainFilter(CatchallCommon):
         self.assertVerdict(inbound, "delivered", "reply")
         self.assertEqual(inbound.mail_message_ids.res_id, document.id)
 
+    def test_local_parts_of_mail_that_no_catchall_mailbox_received(self):
+        """As core finds them: in our domains and the allowed ones, if some are allowed."""
+        self.team_alias.alias_incoming_local = True
+        find = self.env["mail.alias"]._find_by_addresses
+        set_param = self.env["ir.config_parameter"].set_param
+        for allowed, found in (
+            (False, {"acme.example", "other.example", self.domain}),
+            ("acme.example", {"acme.example", self.domain}),
+        ):
+            set_param("mail.catchall.domain.allowed", allowed)
+            for name in ("acme.example", "other.example", self.domain):
+                with self.subTest(allowed=allowed, name=name):
+                    self.assertEqual(self.team_alias in find([f"team@{name}"]), name in found)
+
     def test_an_outsiders_local_part_is_not_ours(self):
         """odoo#69782, odoo#244272: sales@other.com in Cc made a lead of ours."""
         self.team_alias.alias_incoming_local = True

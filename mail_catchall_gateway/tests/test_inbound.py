@@ -168,6 +168,17 @@ class TestInbound(CatchallCommon):
     # THE DOOR
     # ------------------------------------------------------------
 
+    def test_sources_may_be_kept_in_the_database(self):
+        """As all files, where somebody set Odoo so."""
+        self.env["ir.config_parameter"].set_param("ir_attachment.location", "db")
+        mail = self.make_mail(self.john.alias_email)
+        inbound = self.receive(mail)
+        self.assertVerdict(inbound, "delivered", "user_alias")
+        source = inbound._get_source_attachments()
+        self.assertTrue(source.db_datas)
+        self.assertFalse(source.store_fname)
+        self.assertEqual(inbound._with_source_files()._get_source(), mail.as_bytes())
+
     def test_receive_takes_what_remote_calls_can_send(self):
         source = self.make_mail("x@y.test").as_bytes()
         model = self.env["mail.catchall.inbound"]
