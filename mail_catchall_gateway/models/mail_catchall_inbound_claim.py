@@ -50,14 +50,10 @@ class MailCatchallInbound(models.Model):
         An answer is not taken as long as a mail waits that it answers. What would be due only
         after the longest pause was written by a clock that was wrong, and is due now.
         """
+        # materialized, or PostgreSQL may ask again for each row, and take one more each time
         self.env.cr.execute(
             """
-            UPDATE mail_catchall_inbound
-               SET state = 'processing',
-                   attempt_count = COALESCE(attempt_count, 0) + 1,
-                   next_attempt = %(now)s + INTERVAL '1 minute' * (%(minutes)s::integer[])[
-                        LEAST(COALESCE(attempt_count, 0) + 1, %(steps)s)]
-             WHERE id IN (
+            WITH due AS MATERIALIZED (
                 SELECT id
                   FROM mail_catchall_inbound AS inbound
                  WHERE state = %(state)s
@@ -74,7 +70,14 @@ class MailCatchallInbound(models.Model):
               ORDER BY id
                  LIMIT %(limit)s
                    FOR UPDATE SKIP LOCKED)
-         RETURNING id
+            UPDATE mail_catchall_inbound AS inbound
+               SET state = 'processing',
+                   attempt_count = COALESCE(attempt_count, 0) + 1,
+                   next_attempt = %(now)s + INTERVAL '1 minute' * (%(minutes)s::integer[])[
+                        LEAST(COALESCE(attempt_count, 0) + 1, %(steps)s)]
+              FROM due
+             WHERE inbound.id = due.id
+         RETURNING inbound.id
             """,
             {
                 "now": fields.Datetime.now(),

@@ -66,6 +66,14 @@ class TestClaim(CatchallCommon):
         self.let_pass(inbounds, minutes=1, seconds=1)
         self.assertEqual([self.model._claim() for _number in range(4)], [*inbounds, later])
 
+    def test_no_more_are_taken_than_wanted_however_the_database_finds_them(self):
+        """PostgreSQL may ask a part of a statement again for each row, and finds others then."""
+        inbounds = self.store(3)
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+            self.committing_env.cr.execute(f"SET LOCAL enable_{way} TO off")
+        self.assertEqual(self.model._take_rows("pending", 1), inbounds[0].ids)
+        self.assertEqual(self.model._take_rows("pending", 2), inbounds[1:].ids)
+
     def test_a_clock_that_was_wrong_delays_nothing(self):
         inbounds = self.store(2)
         self.model._claim()
