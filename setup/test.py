@@ -52,15 +52,16 @@ class Checks:
     def pytest_odoo(self):
         """the same tests by pytest-odoo, and the lines and branches that they leave out"""
         config = Odoo(self.stack, "test_install", free_port()).write_config()
-        data = f"--data-file={self.state / 'coverage'}"
+        for old in self.state.glob("coverage*"):
+            old.unlink()  # of another state of the source
         result = self.pytest(
             f"--odoo-config={config}",
             "--odoo-database=test_install",
             "--odoo-http",
             f"{ADDON}/tests",
-            runner=["-m", "coverage", "run", data],
+            runner=self.coverage_of("pytest_odoo"),
         )
-        self.python("-m", "coverage", "report", data)
+        self.report_coverage()
         return result
 
     def i18n(self):
@@ -78,7 +79,9 @@ class Checks:
 
     def e2e(self):
         """end to end: Postfix, Dovecot, processes that die, uninstalling"""
-        return self.pytest("-p", "no:odoo", "e2e")
+        result = self.pytest("-p", "no:odoo", "e2e", runner=self.coverage_of("e2e"))
+        self.report_coverage()
+        return result
 
     def kills(self):
         """10,000 mails, two workers, 100 kills; the dialogue cut after every 7th octet"""
@@ -161,6 +164,17 @@ class Checks:
         if process.wait() or not re.search(r"\b\d+ passed", last):
             raise StackError(f"pytest: {last}")
         return last
+
+    def coverage_of(self, check: str) -> list:
+        """Return what runs a program such that its own process is measured."""
+        return ["-m", "coverage", "run", f"--data-file={self.state / f'coverage.{check}'}"]
+
+    def report_coverage(self):
+        """Show what none of the checks that were measured goes through; see COVERAGE.md."""
+        data = f"--data-file={self.state / 'coverage'}"
+        parts = map(str, sorted(self.state.glob("coverage.*")))
+        self.python("-m", "coverage", "combine", "--quiet", "--keep", data, *parts)
+        self.python("-m", "coverage", "report", data)
 
     def odoo_test(self, database: str, *arguments: str, tags: str) -> str:
         """Run odoo-bin with tests, and return its own count of them."""
