@@ -8,6 +8,7 @@ the machine. The password of every mailbox is :data:`MAIL_PASSWORD`.
 Mail to ``@pipe.test`` is handed to the addon's ``catchall_pipe.py``, set up by the file
 ``catchall_pipe.conf`` in the state folder; as long as that is not there, Postfix keeps the mail.
 Mail to ``@lmtp.test`` is handed to the addon's listener by LMTP, if one runs at that port.
+At the port ``submission`` Postfix is a provider's relay: it takes mail of ``@acme.test`` alone.
 
 Run by hand, ``stack.py --state DIR`` starts the servers and prints their ports until Ctrl-C.
 """
@@ -33,7 +34,7 @@ DB_USER = "odoo"
 ADDON = Path(__file__).resolve().parent.parent / "mail_catchall_gateway"
 PIPE = ADDON / "scripts" / "catchall_pipe.py"
 USUAL_PORTS = {"postgres": 5470, "smtp": 2525, "imap": 1143, "pop3": 1110, "lmtp": 2424}
-USUAL_PORTS["listener"] = 2425
+USUAL_PORTS |= {"listener": 2425, "submission": 2587}
 
 
 class StackError(Exception):
@@ -333,6 +334,13 @@ class Postfix(Server):
             "/^Authentication-Results: *mx[.]acme[.]test/ IGNORE\n"
             "/^X-Test-Checks: *(.*)$/ PREPEND Authentication-Results: mx.acme.test; $1\n"
         )
+        # what providers say to others than ours, in the envelope and in the header
+        (self.conf / "own_senders").write_text("!/@acme[.]test$/ 553 5.7.1 not owned by user\n")
+        (self.conf / "own_header").write_text(
+            "if /^From:/\n"
+            "!/[ <][^ <>@]+@acme[.]test>?$/ REJECT 5.7.60 no permission to send as this sender\n"
+            "endif\n"
+        )
         (self.conf / "main.cf").write_text(f"""
 compatibility_level = 3.6
 queue_directory = {spool}
@@ -380,6 +388,8 @@ maximal_backoff_time = 10s
         pipe = shutil.copy(PIPE, self.folder)
         services = f"""
 cleanup   unix n - n - 0 cleanup
+strict    unix n - n - 0 cleanup -o header_checks=regexp:{self.conf}/own_header
+  -o nested_header_checks=
 qmgr      unix n - n 2 1 qmgr
 rewrite   unix - - n - - trivial-rewrite
 bounce    unix - - n - 0 bounce
@@ -402,8 +412,13 @@ scache    unix - - n - 1 scache
 showq     unix n - n - - showq
 postlog   unix-dgram n - n - 1 postlogd
 """
-        listener = f"127.0.0.1:{self.stack.ports['smtp']} inet n - n - - smtpd\n"
-        (self.conf / "master.cf").write_text(listener + services.lstrip())
+        ports = self.stack.ports
+        listeners = f"""
+127.0.0.1:{ports["smtp"]} inet n - n - - smtpd
+127.0.0.1:{ports["submission"]} inet n - n - - smtpd -o cleanup_service_name=strict
+  -o smtpd_sender_restrictions=check_sender_access,regexp:{self.conf}/own_senders
+"""
+        (self.conf / "master.cf").write_text((listeners + services.lstrip()).lstrip())
         with open(self.folder / "output", "ab") as output:  # makes the queue's folders
             check = ["postfix", "-c", str(self.conf), "check"]
             subprocess.run(check, check=True, stdout=output, stderr=output)
