@@ -133,7 +133,7 @@ class World:
             domains._sign_address(
                 "catchall@acme.test",
                 tool.SignedAddress(kind, message.id, partner_id=message.partner_ids.id),
-                domains._get_signing_key(),
+                domains._get_signer("res.partner"),
             )
             for kind in (tool.REPLY, tool.BOUNCE)
         )

@@ -1,20 +1,10 @@
-import functools
 import types
-from email.policy import SMTP
 
 from odoo import api, fields, models, tools
 
 from ..tools.from_policy import FromPolicy, apply_policy, choose_envelope, choose_policy
+from ..tools.header_text import format_return_path, parse_from
 from .mail_alias_domain_from import POLICIES
-
-
-@functools.lru_cache(maxsize=256)
-def _parse_header(value):
-    """Return From in the shape in which messages hold it; parsing it costs more than all else.
-
-    What is folded stays as it is: a name that Python folds may fall apart.
-    """
-    return value if "\n" in value else SMTP.header_factory("From", value)
 
 
 class IrMailServer(models.Model):
@@ -52,9 +42,9 @@ class IrMailServer(models.Model):
 
         :return FromPolicy:
         """
-        forced, dynamic = self._get_from_parameters()
+        forced, dynamic, policies = self._get_from_settings()
         bounce_address = self.env.context.get("domain_bounce_address")
-        domain = self.env["mail.alias.domain"]._get_from_policy(bounce_address)
+        domain = self.env["mail.alias.domain"]._find_from_policy(policies, bounce_address)
         server = self.sudo()
         own = server.from_policy and FromPolicy(
             server.from_policy, server.from_address or domain.address
@@ -63,22 +53,29 @@ class IrMailServer(models.Model):
 
     @api.model
     @tools.ormcache()
-    def _get_from_parameters(self):
-        """Return the system parameters of Odoo up to 14: they are read for each mail."""
+    def _get_from_settings(self):
+        """Return what is read for each mail, and the same for all: in one look-up.
+
+        :return tuple: values of the two system parameters of Odoo up to 14, forced and dynamic;
+            policies of the alias domains
+        """
         get_param = self.env["ir.config_parameter"].sudo().get_param
-        return get_param("mail.force.smtp.from"), get_param("mail.dynamic.smtp.from")
+        policies = self.env["mail.alias.domain"]._get_from_policies()
+        return get_param("mail.force.smtp.from"), get_param("mail.dynamic.smtp.from"), policies
 
     @api.model
-    def _apply_from_policy(self, policy, header_from, from_filters):
+    def _apply_from_policy(self, policy, header_from, from_filters, own_domains=None):
         """Return the :class:`Sender` of a mail under a policy that is not native.
 
         :param from_filters: those of the servers that it may leave through
+        :param own_domains: names of our domains, if the caller knows them
         """
+        if own_domains is None:
+            own_domains = self.env["mail.alias.domain"]._get_domain_map()
 
         def is_permitted(address):
             return any(self._match_from_filter(address, value) for value in from_filters)
 
-        own_domains = self.env["mail.alias.domain"]._get_domain_map()
         return apply_policy(policy, header_from, own_domains, is_permitted)
 
     # ------------------------------------------------------------
@@ -132,29 +129,30 @@ class IrMailServer(models.Model):
         if policy.is_native:
             return super()._prepare_email_message(message, smtp_session)
         from_filter = getattr(smtp_session, "from_filter", False)
-        sender = self._set_sender(message, policy, from_filter)
+        own_domains = self.env["mail.alias.domain"]._get_domain_map()
+        sender = self._set_sender(message, policy, from_filter, own_domains)
         # core would put its own idea of the sender in place, which is in the session
         session = types.SimpleNamespace(from_filter=from_filter, smtp_from=message["From"])
         proposed, recipients, message = super()._prepare_email_message(message, session)
-        own_domains = self.env["mail.alias.domain"]._get_domain_map()
         envelope_from = choose_envelope(sender, proposed, own_domains)
         if message["Return-Path"] and str(message["Return-Path"]) != envelope_from:
-            message.replace_header("Return-Path", envelope_from)  # Amazon SES checks it
+            # Amazon SES checks it
+            message.replace_header("Return-Path", format_return_path(envelope_from))
         return envelope_from, recipients, message
 
     @api.model
-    def _set_sender(self, message, policy, from_filter):
+    def _set_sender(self, message, policy, from_filter, own_domains):
         """Put the From of a policy into a mail; answers still go to who was there.
 
         :return Sender:
         """
         header_from = str(message["From"] or "")
-        sender = self._apply_from_policy(policy, header_from, [from_filter])
-        if header_from and not message["Reply-To"]:
+        sender = self._apply_from_policy(policy, header_from, [from_filter], own_domains)
+        if header_from and "Reply-To" not in message:
             message["Reply-To"] = header_from
         if sender.is_replaced:
             del message["From"]
-            message.set_raw("From", _parse_header(sender.header))
+            message.set_raw("From", parse_from(sender.header))
         return sender
 
     def _get_test_email_from(self):

@@ -70,7 +70,6 @@ class MailAliasDomain(models.Model):
         return tools.email_normalize(address) or ""
 
     @api.model
-    @tools.ormcache()
     def _get_from_policies(self):
         """Return the policies of all alias domains, by their name, bounce address and id.
 
@@ -85,14 +84,14 @@ class MailAliasDomain(models.Model):
         return {} if all(policy.is_native for policy in found.values()) else found
 
     @api.model
-    def _get_from_policy(self, bounce_address):
+    def _find_from_policy(self, found, bounce_address):
         """Return the policy of the alias domain that a mail is sent for.
 
+        :param dict found: see ``_get_from_policies``
         :param str bounce_address: all that core tells of the alias domain while it sends; without
             it, that of the company
         :return FromPolicy:
         """
-        found = self._get_from_policies()
         if not found:
             return FromPolicy()
         address = normalize_address(bounce_address or "")

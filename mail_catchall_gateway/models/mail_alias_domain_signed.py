@@ -1,7 +1,7 @@
 from odoo import api, models, tools
 
 from ..tools.addresses import normalize_address, normalize_domain
-from ..tools.signed_address import build_local_part, parse_local_part, split_mailbox
+from ..tools.signed_address import Signer, build_local_part, parse_local_part, split_mailbox
 
 
 class MailAliasDomain(models.Model):
@@ -25,6 +25,7 @@ class MailAliasDomain(models.Model):
         return {name: domain for name, domain in names if normalize_domain(domain) in signing}
 
     @api.model
+    @tools.ormcache()
     def _get_ownership_test(self):
         """Return a function that tells at once of most addresses that they are not ours.
 
@@ -40,19 +41,43 @@ class MailAliasDomain(models.Model):
         return tools.hmac(self.env(su=True), scope, "1").encode()
 
     @api.model
-    def _sign_address(self, email, signed, key):
+    @tools.ormcache("model")
+    def _get_signer(self, model):
+        """Return what signs the mails about documents of a model.
+
+        One look-up for each mail, as each costs as much as a signature.
+
+        :param str model: its name, or nothing
+        :return Signer: None where mail carries no signed addresses
+        """
+        domains = self._get_signing_domains()
+        if not domains:
+            return None
+        is_thread = model in self.env and hasattr(self.env[model], "message_update")
+        return Signer(
+            key=self._get_signing_key(),
+            domains=domains,
+            service=self._get_service_addresses(),
+            model_id=self.env["ir.model"]._get_id(model) if is_thread else 0,
+        )
+
+    @api.model
+    def _sign_address(self, email, signed, signer):
         """Return a signed address in place of one of our addresses.
 
         :param str email: with or without a name
         :param SignedAddress signed: what it stands for
-        :param bytes key: see ``_get_signing_key``
+        :param Signer signer: see ``_get_signer``
         :return str: with the same name; ``email`` where it is not to be signed
         """
         begin, address, end = split_mailbox(email or "")
-        domain = self._get_signing_domains().get(normalize_domain(address.rpartition("@")[2]))
-        if not domain or not self._is_gateway_address(normalize_address(address)):
+        address = normalize_address(address)
+        domain = signer.domains.get(address.rpartition("@")[2])
+        if not domain:
             return email
-        return f"{begin}{build_local_part(key, signed)}@{domain}{end}"
+        if address not in signer.service and not self._is_gateway_address(address):
+            return email
+        return f"{begin}{build_local_part(signer.key, signed)}@{domain}{end}"
 
     @api.model
     def _parse_signed(self, address):

@@ -16,40 +16,36 @@ class MailMail(models.Model):
     def _prepare_outgoing_list(self, recipients_follower_status=None):
         emails = super()._prepare_outgoing_list(recipients_follower_status)
         automatic = self._get_automatic_headers() if emails else {}
-        signs = bool(self.env["mail.alias.domain"]._get_signing_domains())
+        signer = self.env["mail.alias.domain"]._get_signer(self.model)
         for values in emails:
             # core gives all of them the same dict
             values["headers"] = {**automatic, **values["headers"]}
-            if signs:
-                self._sign(values)
+            if signer:
+                self._sign(values, signer)
         return emails
 
     # ------------------------------------------------------------
     # SIGNED ADDRESSES
     # ------------------------------------------------------------
 
-    def _sign(self, values):
+    def _sign(self, values, signer):
         """Sign Reply-To and Return-Path of one mail, for one recipient.
 
         :param dict values: see ``_prepare_outgoing_list``
+        :param Signer signer: that of the model of the document
         """
         domains = self.env["mail.alias.domain"]
-        key = domains._get_signing_key()
         partner = values["partner_id"]
-        ids = {"message_id": self.mail_message_id.id, "partner_id": partner.id if partner else 0}
-        if self._is_answered_on_thread():
-            ids.update(model_id=self.env["ir.model"]._get_id(self.model), res_id=self.res_id)
+        message = self.mail_message_id
+        ids = {"message_id": message.id, "partner_id": partner.id if partner else 0}
+        if signer.model_id and self.res_id and not message.reply_to_force_new:
+            # answers belong to the document that the mail is about
+            ids.update(model_id=signer.model_id, res_id=self.res_id)
             signed = SignedAddress(REPLY, **ids)
-            values["reply_to"] = domains._sign_address(values["reply_to"], signed, key)
+            values["reply_to"] = domains._sign_address(values["reply_to"], signed, signer)
         headers = values["headers"]
         signed = SignedAddress(BOUNCE, **ids)
-        headers["Return-Path"] = domains._sign_address(headers.get("Return-Path"), signed, key)
-
-    def _is_answered_on_thread(self):
-        """Tell whether answers belong to the document that the mail is about."""
-        if self.reply_to_force_new or not self.res_id or self.model not in self.env:
-            return False
-        return hasattr(self.env[self.model], "message_update")
+        headers["Return-Path"] = domains._sign_address(headers.get("Return-Path"), signed, signer)
 
     # ------------------------------------------------------------
     # AUTOMATIC MAIL

@@ -12,8 +12,12 @@ class MailMessage(models.Model):
         outgoing mails (``mail.mail`` inherits from this model) pass.
         """
         Users = self.env["res.users"]
+        fnames = ("email_from", "reply_to")
+        # of many mails, the same few addresses
+        addresses = {values.get(fname) for values in values_list for fname in fnames}
+        replaced = {email: Users._replace_own_address(email) for email in addresses if email}
         for values in values_list:
-            for fname in ("email_from", "reply_to"):
+            for fname in fnames:
                 if values.get(fname):
-                    values[fname] = Users._replace_own_address(values[fname])
+                    values[fname] = replaced[values[fname]]
         return super().create(values_list)

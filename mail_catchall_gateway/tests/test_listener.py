@@ -40,9 +40,9 @@ class TestListener(CatchallCommon):
 
     def test_addresses_that_somebody_has(self):
         signed = SignedAddress("reply", 1)
-        key = self.alias_domain._get_signing_key()
         self.alias_domain.signed_reply_to = True
-        address = self.alias_domain._sign_address(self.team_alias.alias_full_name, signed, key)
+        signer = self.alias_domain._get_signer("res.partner")
+        address = self.alias_domain._sign_address(self.team_alias.alias_full_name, signed, signer)
         for local_part in [
             "john.doe",
             "John.Doe",

@@ -74,7 +74,7 @@ class MailCatchallSetup(models.Model):
     @api.model
     def _describe_from_parameters(self):
         """Say that the parameters of Odoo up to 14 count again."""
-        forced, dynamic = self.env["ir.mail_server"]._get_from_parameters()
+        forced, dynamic, _policies = self.env["ir.mail_server"]._get_from_settings()
         if forced:
             yield _(
                 "All mail leaves as %s: the system parameter mail.force.smtp.from, which Odoo "
