@@ -50,6 +50,7 @@ from . import test_security_http
 from . import test_security_inbound
 from . import test_security_people
 from . import test_security_remote
+from . import test_sendable
 from . import test_setup_guide
 from . import test_setup_tour
 from . import test_signed_address

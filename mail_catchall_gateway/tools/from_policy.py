@@ -3,6 +3,7 @@
 import dataclasses
 import email.header
 import email.utils
+import functools
 import re
 
 from .addresses import normalize_address
@@ -118,10 +119,10 @@ def encapsulate(name, address, new_address):
 
 
 def format_sender(name, address):
-    """Return the field body of From with one mailbox (RFC 5322, 3.4).
+    """Return the field body of From or Reply-To with one mailbox (RFC 5322, 3.4).
 
-    A name that does not fit into one line is encoded (RFC 2047): Python unquotes what it folds,
-    and a comma in the name would begin another mailbox.
+    It is folded here, or a long name encoded (RFC 2047): Python unquotes what it folds, and a comma
+    in the name would begin another mailbox.
 
     :param str name: display name, decoded; may be empty
     :param str address: addr-spec
@@ -131,24 +132,30 @@ def format_sender(name, address):
     if not name:
         return address
     quoted = re.sub(r'([\\"])', r"\\\1", name)
-    plain = f'"{quoted}" <{address}>'
-    fits = len(plain) + len("From: ") <= _MAX_LINE
-    if fits and plain.isascii() and "=?" not in name:
-        return plain
-    encoded = email.header.Header(name, "utf-8", header_name="From").encode()
+    if name.isascii() and "=?" not in name:
+        begin, end = f'"{quoted}"', f" <{address}>"
+        if len("From: ") + len(begin) + len(end) <= _MAX_LINE:
+            return begin + end
+        if len("Reply-To: ") + len(begin) <= _MAX_LINE and len(end) <= _MAX_LINE:
+            return f"{begin}\n{end}"
+    encoded = email.header.Header(name, "utf-8", header_name="Reply-To").encode()
     return f"{encoded}\n <{address}>"
 
 
 def _split(value):
     """Return the mailboxes of a header field as (name, address), those without address left out."""
-    value = _clean(value)[:_MAX_VALUE]
+    return _split_clean(_clean(value)[:_MAX_VALUE])
+
+
+@functools.lru_cache(maxsize=256)  # a queue of mails has few senders
+def _split_clean(value):
     found = email.utils.getaddresses([value])
     pairs = [(name, re.sub(r"[\s<>]", "", address)) for name, address in found if "@" in address]
     if not pairs:
         # one that is not quoted as it should: the address, if there is one
         match = re.search(r"[^\s<>,;:\"()@]+@[^\s<>,;:\"()@]+", value)
         pairs = [(value[: match.start()].strip(' "<'), match[0])] if match else []
-    return pairs
+    return tuple(pairs)
 
 
 def _clean(text):

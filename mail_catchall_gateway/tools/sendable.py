@@ -1,6 +1,10 @@
 """What Odoo builds from odd mail, made such that mail servers take it."""
 
+from .from_policy import format_sender
+from .header_text import format_return_path
+
 MAX_LINE = 998  # RFC 5322, 2.1.1
+_MAX_FOLDED = 78  # what lines should have, in the same place
 
 
 def make_sendable(message):
@@ -10,6 +14,8 @@ def make_sendable(message):
         in place
     """
     _shorten_references(message)
+    _fold_reply_to(message)
+    _keep_return_path(message)
     for part in message.walk():
         is_text = isinstance(part.get_payload(), str)
         if is_text and part.get_content_maintype() in ("message", "multipart"):
@@ -24,6 +30,28 @@ def _shorten_references(message):
         del kept[0]
     if kept != found:
         message.replace_header("References", " ".join(kept))
+
+
+def _fold_reply_to(message):
+    """Fold a long Reply-To between name and address.
+
+    Python does not fold there, may put a name apart that it unquotes, and takes longer to try than
+    all else takes that is done for a signed address.
+    """
+    value = message.get("Reply-To", "")
+    if len("Reply-To: ") + len(value) <= _MAX_FOLDED or len(value.addresses) != 1:
+        return
+    (mailbox,) = value.addresses
+    if mailbox.display_name and mailbox.addr_spec.isascii():
+        del message["Reply-To"]
+        message.set_raw("Reply-To", format_sender(mailbox.display_name, mailbox.addr_spec))
+
+
+def _keep_return_path(message):
+    """Keep a long Return-Path as it is: Python would encode it."""
+    address = str(message.get("Return-Path", ""))
+    if len("Return-Path: ") + len(address) > _MAX_FOLDED:
+        message.replace_header("Return-Path", format_return_path(address))
 
 
 def _repair_attached_mail(part):
