@@ -3,8 +3,9 @@ import zipfile
 
 from odoo.tests.common import BaseCase
 
-from ..tools.archive import MAX_OCTETS, may_be_read
+from ..tools.archive import MAX_ELEMENTS, MAX_OCTETS, may_be_read
 
+DOCUMENTS = ("word/document.xml", "ppt/slides/slide12.xml", "xl/sharedStrings.xml", "content.xml")
 LAUGHS = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;'>]><x>&b;</x>"
 
 
@@ -41,3 +42,20 @@ class TestArchive(BaseCase):
         ]:
             with self.subTest(name):
                 self.assertEqual(may_be_read(content), expected)
+
+    def test_a_document_has_a_number_of_elements_and_a_depth(self):
+        for name in DOCUMENTS:
+            for xml, expected in [
+                ("<x>" + "<w:p>text</w:p>" * 100_000 + "</x>", True),
+                ("<x>" + "<w:p>text</w:p>" * (MAX_ELEMENTS + 1) + "</x>", False),
+                ("<x>" * 30 + "text " * 100_000 + "</x>" * 30, True),
+                ("<x>" * 900 + "text " * 100_000 + "</x>" * 900, False),
+                ("<x>", False),
+            ]:
+                with self.subTest(name, xml=xml[:30], size=len(xml)):
+                    self.assertEqual(may_be_read(pack(**{name: xml})), expected)
+        sheet = "<x>" + "<c>1</c>" * (MAX_ELEMENTS + 1) + "</x>"
+        self.assertTrue(may_be_read(pack(**{"xl/worksheets/sheet1.xml": sheet})), "is not parsed")
+
+    def test_no_pdf_file_is_read(self):
+        self.assertFalse(may_be_read(b"%PDF-1.4\n"))
