@@ -1,11 +1,17 @@
+import base64
 import concurrent.futures
 import errno
+import logging
 import os
+
+import psycopg2
 
 from odoo import _, api, models
 from odoo.exceptions import AccessError
 
 from ..tools.archive import may_be_read
+
+_logger = logging.getLogger(__name__)
 
 #: A disk syncs many files in about the time of one, if it is asked for them together.
 SYNC_THREADS = 8
@@ -55,6 +61,25 @@ class IrAttachment(models.Model):
         if context.get("catchall_delivery") and not may_be_read(bin_data):
             return False
         return super()._index(bin_data, file_type, checksum=checksum)
+
+    def _postprocess_contents(self, values):
+        """Keep an image of a mail as it came where core could not make it smaller.
+
+        Pillow raises on what is damaged, and unpacks 170 million pixels if it is asked to.
+        """
+        delivery = self.env.context.get("catchall_delivery")
+        if delivery is None or not (values.get("mimetype") or "").startswith("image/"):
+            return super()._postprocess_contents(values)
+        content = values.get("raw") or base64.b64decode(values.get("datas") or b"")
+        if not delivery.may_shrink(content):
+            return values
+        try:
+            return super()._postprocess_contents(values)
+        except psycopg2.Error:
+            raise  # not the image's fault
+        except Exception:
+            _logger.info("Image %s was left as it came", values.get("name"), exc_info=True)
+            return values
 
     # ------------------------------------------------------------
     # SOURCES OF MAIL

@@ -4,6 +4,9 @@ from odoo.osv import expression
 from ..tools.delivery import Recipient
 from ..tools.similar_addresses import find_similar, length_range
 
+#: Addresses of ours in one mail that are looked up, those that it was delivered for first.
+MAX_RECIPIENTS = 5_000
+
 
 class MailAlias(models.Model):
     """Which aliases a mail is for."""
@@ -39,15 +42,43 @@ class MailAlias(models.Model):
         :return dict: :class:`Recipient` by address, in the order of ``addresses``
         """
         domains = self.env["mail.alias.domain"]
-        addresses = list(dict.fromkeys(addresses))
-        candidates = {address: domains._get_candidates(address) for address in addresses}
+        addresses, envelope = list(dict.fromkeys(addresses)), set(envelope)
+        ours = self._filter_ours(addresses, envelope)
+        candidates = {address: domains._get_candidates(address) for address in ours}
         names = {name for found in candidates.values() for name, _detail in found}
-        local_parts = self._get_local_detection(addresses, envelope)
+        local_parts = self._get_local_detection(ours, envelope)
         aliases = self._search_addresses(names, set(local_parts.values()))
-        return {
-            address: self._resolve(address, candidates[address], local_parts.get(address), aliases)
-            for address in addresses
+        by_name = aliases.filtered("alias_domain_id").grouped("alias_full_name")
+        by_local_part = aliases.filtered("alias_incoming_local").grouped("alias_name")
+        found = {
+            address: self._resolve(
+                address,
+                candidates[address],
+                by_name,
+                by_local_part.get(local_parts.get(address), self.browse()),
+            )
+            for address in ours
         }
+        return {address: found.get(address, Recipient(address, "foreign")) for address in addresses}
+
+    @api.model
+    def _filter_ours(self, addresses, envelope):
+        """Return the addresses that may stand for something here, as far as they are looked at.
+
+        A mail may name a hundred thousand.
+        """
+        domains = self.env["mail.alias.domain"]
+        own, service = domains._get_domain_map(), domains._get_service_addresses()
+        known = own.keys() | self._get_allowed_domains()
+        ours = [
+            address
+            for address in addresses
+            if not own
+            or address.rpartition("@")[2] in known
+            or address in service
+            or address in envelope
+        ]
+        return ours[:MAX_RECIPIENTS]
 
     @api.model
     def _get_local_detection(self, addresses, envelope):
@@ -78,8 +109,14 @@ class MailAlias(models.Model):
         )
         return self.sudo().search(domain) if full_names or local_parts else self.browse()
 
-    def _resolve(self, address, candidates, local_part, aliases):
-        """Return what one address stands for, among the aliases found for all."""
+    @api.model
+    def _resolve(self, address, candidates, by_name, local_aliases):
+        """Return what one address stands for.
+
+        :param list candidates: see ``mail.alias.domain._get_candidates``
+        :param dict by_name: aliases by full address
+        :param local_aliases: aliases that its local part alone may find
+        """
         domains = self.env["mail.alias.domain"]
         if signed := domains._parse_signed(address):
             return Recipient(address, "service", address, signed=signed)
@@ -88,17 +125,10 @@ class MailAlias(models.Model):
             if name in service:
                 return Recipient(address, "service", name, detail)
         for name, detail in candidates:
-            if found := aliases.filtered(
-                lambda a, n=name: a.alias_domain_id and n == a.alias_full_name
-            ):
+            if found := by_name.get(name):
                 return Recipient(address, "alias", name, detail, tuple(found.ids))
-        found = aliases.filtered(
-            lambda a: (
-                a.alias_incoming_local
-                and a.alias_name == local_part
-                and a._is_open_to(domains._find_by_address(address))
-            )
-        )
+        domain = domains._find_by_address(address) if local_aliases else domains
+        found = local_aliases.filtered(lambda a: a._is_open_to(domain))
         if found:
             # core finds it again by its full name; one without a domain only by the local part
             name = found[0].alias_full_name if found[0].alias_domain_id else address

@@ -36,6 +36,8 @@ class MailCatchallInbound(models.Model):
             "_step_sender_authentication",
             # the mail server looked at the content
             "_step_spam",
+            # who it is for may stand below the end of what was read
+            "_step_malformed",
             # last, because a mail for nobody here may still be one of those above
             "_step_foreign_domain",
         ]
@@ -94,6 +96,7 @@ class MailCatchallInbound(models.Model):
         named = header_recipients(header)
         sender = self._get_sender(header)
         delivery = Delivery(fields=header, sender=sender, is_accepted=self.is_accepted)
+        delivery.malformed = source.cut_header(raw)[1]
         delivery.automatic = classify(header)
         delivery.resolved = self.env["mail.alias"]._resolve_recipients(
             (*envelope, *named), envelope
@@ -275,6 +278,10 @@ class MailCatchallInbound(models.Model):
     def _is_allowed_sender(self, delivery):
         allowed = self.env["mail.gateway.allowed"].sudo()
         return bool(allowed.search_count([("email_normalized", "=", delivery.sender)]))
+
+    def _step_malformed(self, delivery):
+        """A mail whose header is longer than any that people send."""
+        return Verdict("malformed", "review", delivery.malformed) if delivery.malformed else None
 
     def _step_foreign_domain(self, delivery):
         """A mail that nobody of us is a recipient of, and that answers nothing of ours."""

@@ -5,6 +5,7 @@ from . import test_archive
 from . import test_attach
 from . import test_automatic
 from . import test_automatic_mail
+from . import test_bombs
 from . import test_claim
 from . import test_conversation
 from . import test_delivery_report

@@ -585,7 +585,7 @@ class TestRepair(BaseCase):
     # ------------------------------------------------------------
 
     def test_long_header_fields_are_cut(self):
-        ids = b"".join(b" <%d@x.test>\r\n" % number for number in range(100_000))
+        ids = b"".join(b" <%d@x.test>\r\n" % number for number in range(50_000))
         for field, key, limit, start in [
             (b"Subject: " + b"=?utf-8?q?a?= " * 70_000, "subject", repair_fields.MAX_LINE, "aaaa"),
             (b"Subject: " + b"=?a?q?" * 150_000, "subject", repair_fields.MAX_LINE, "=?a?q?"),
@@ -596,7 +596,7 @@ class TestRepair(BaseCase):
                 repair_fields.MAX_MESSAGE_ID,
                 "<x.x.",
             ),
-            (b"References:" + ids.rstrip(), "references", repair_fields.MAX_HEADER_FIELD, "<99"),
+            (b"References:" + ids.rstrip(), "references", repair_fields.MAX_HEADER_FIELD, "<4"),
             (
                 b"In-Reply-To: " + b"<" * 1_000_000,
                 "in_reply_to",
@@ -615,7 +615,7 @@ class TestRepair(BaseCase):
                 self.assertTrue(found[key].startswith(start), found[key][:20])
                 self.assertEqual(found["body"], "body")
         self.assertTrue(
-            self.read_mail(b"References:" + ids + b"\r\nx")["references"].endswith("<99999@x.test>")
+            self.read_mail(b"References:" + ids + b"\r\nx")["references"].endswith("<49999@x.test>")
         )
 
     def test_the_parsers_of_email_get_nothing_long(self):

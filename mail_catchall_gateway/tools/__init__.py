@@ -6,6 +6,7 @@ from . import delivery
 from . import delivery_report
 from . import from_policy
 from . import header_text
+from . import images
 from . import imap
 from . import imap_folders
 from . import imap_idle
@@ -34,5 +35,6 @@ from . import signed_address
 from . import similar_addresses
 from . import source
 from . import subaddress
+from . import text_cost
 from . import time_limit
 from . import verdict

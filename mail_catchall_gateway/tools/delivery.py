@@ -4,6 +4,7 @@ import dataclasses
 
 from .addresses import normalize_address
 from .automatic import AutomaticMail
+from .images import MAX_PIXELS, MAX_PIXELS_OF_ALL, count_pixels
 from .repair import Repaired
 from .signed_address import SignedAddress, looks_signed
 from .verdict import Verdict
@@ -39,6 +40,7 @@ class Delivery:
 
     Arguments:
         fields (list): (name, value) pairs of the header, from the top
+        malformed (str): why these are not all of them, in a sentence
         sender (str): normalized address of who says that he wrote it
         automatic (AutomaticMail): whether a machine wrote it
         resolved (dict): :class:`Recipient` by address
@@ -69,9 +71,11 @@ class Delivery:
         bounced (tuple): addresses that it says were not reached
         unrouted (str): why there is no route
         verdict (Verdict): what was decided after it was parsed
+        pixels (int): in its images that were made smaller
     """
 
     fields: list = dataclasses.field(default_factory=list)
+    malformed: str = ""
     sender: str = ""
     automatic: AutomaticMail = AutomaticMail()
     resolved: dict = dataclasses.field(default_factory=dict)
@@ -100,6 +104,18 @@ class Delivery:
     bounced: tuple = ()
     unrouted: str = ""
     verdict: Verdict | None = None
+    pixels: int = 0
+
+    def may_shrink(self, content):
+        """Tell whether an image of the mail may be made smaller, which is counted.
+
+        :param bytes content: of the file
+        """
+        pixels = count_pixels(content)
+        if pixels > MAX_PIXELS or self.pixels + pixels > MAX_PIXELS_OF_ALL:
+            return False
+        self.pixels += pixels
+        return True
 
     def redirected(self, alias=None, note=""):
         """Return a new delivery of the same mail to one alias, whatever it answers.

@@ -22,12 +22,13 @@ from .repair_parts import (
     get_encoding,
     is_attachment,
     is_raw_utf16,
-    measure_cost,
     set_field,
     set_filename,
     set_payload,
     set_text,
 )
+from .source import cut_header
+from .text_cost import MAX_TEXT_COST, PART_COST, measure_cost
 
 # A digest of a mailing list has some hundred parts, a chain of forwards a depth of thirty, a mail
 # of 25 MB 330,000 lines.
@@ -40,10 +41,7 @@ MAX_FORWARDS = 5
 #: How often all of a mail may be parsed: what is encoded against the rules is parsed once more.
 MAX_PARSINGS = 4
 #: Lines: the parser makes an object of 60 octets of the shortest.
-MAX_LINES = 3_000_000
-#: Steps of about 8 ns that core's cleaning of the text may take; what is posted is cleaned again
-#: some five times: stored, shown, and made plain text for each copy.
-MAX_TEXT_COST = 10**8
+MAX_LINES = 1_500_000
 #: Line ends in a text that are a CR alone: in HTML each becomes a character reference.
 MAX_LONE_CR = 1000
 
@@ -83,8 +81,7 @@ def repair(raw, keep=None):
     """
     mail = _Mail(keep, len(raw))
     try:
-        if max(raw.count(b"\n"), raw.count(b"\r")) > MAX_LINES:
-            raise MalformedMail(f"The email has more than {MAX_LINES} lines.")
+        _check_size(raw)
         message = mail.parse(raw)
         mail.repair_parts(message)
     except MalformedMail:
@@ -92,6 +89,14 @@ def repair(raw, keep=None):
     except Exception as error:
         raise MalformedMail(f"The email cannot be parsed: {type(error).__name__}.") from error
     return Repaired(message, tuple(mail.notes))
+
+
+def _check_size(raw):
+    """Refuse what is beyond the limits before anything is made of it."""
+    if max(raw.count(b"\n"), raw.count(b"\r")) > MAX_LINES:
+        raise MalformedMail(f"The email has more than {MAX_LINES} lines.")
+    if reason := cut_header(raw)[1]:
+        raise MalformedMail(reason)
 
 
 class _Part(email.message.EmailMessage):
@@ -319,26 +324,29 @@ class _Mail(HeaderRepair):
         if part.depth and is_attachment(part):
             return
         is_html = part.get_content_subtype() == "html"
-        text = self._simplify_line_ends(part, text, is_html)
-        cost = measure_cost(text, is_html)
-        # core reads all of the body again for each text that it appends
-        total = self._text_cost + self._body_cost + cost
-        if total > MAX_TEXT_COST:
+        cost = PART_COST + self._simplify_line_ends(part, text, is_html)
+        # core reads all of the body again for each text that it appends, and cleans HTML again
+        again = self._body_cost if is_html else self._body_cost // 10
+        if self._text_cost + again + cost > MAX_TEXT_COST:
             self._set_aside(part, "message.html" if is_html else "message.txt")
         else:
-            self._text_cost, self._body_cost = total, self._body_cost + cost
+            self._text_cost += again + cost
+            self._body_cost += cost
 
     def _simplify_line_ends(self, part, text, is_html):
-        """Return the text with the line ends of Unix, where others cost much."""
+        """Give the text the line ends of Unix, where others cost much, and return what it costs."""
         cost, unix_text = measure_cost(text, is_html), text.replace("\r\n", "\n")
-        if unix_text.count("\r") > MAX_LONE_CR:
+        is_odd = unix_text.count("\r") > MAX_LONE_CR
+        if is_odd:
             unix_text = unix_text.replace("\r", "\n")
-        elif cost <= MAX_TEXT_COST // 10 or measure_cost(unix_text, is_html) >= cost // 2:
-            # else a quotation is one match for core then, and not one for each line
-            return text
+        elif cost <= MAX_TEXT_COST // 10 or unix_text == text:
+            return cost
+        unix_cost = measure_cost(unix_text, is_html)
+        if not is_odd and unix_cost >= cost // 2:
+            return cost  # else a quotation is one match for core then, and not one for each line
         set_text(part, unix_text)
         self.note("line ends")
-        return unix_text
+        return unix_cost
 
     def _set_aside(self, part, filename):
         """Make a part an attachment of octets as they are."""

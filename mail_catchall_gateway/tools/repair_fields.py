@@ -12,10 +12,10 @@ import dateutil.parser
 from .addresses import normalize_address
 from .recipients import parse_mailboxes
 from .repair_charsets import decode_text, decode_words
-from .source import MAX_HEADER, cut_octets
+from .source import MAX_FIELDS, MAX_HEADER, cut_octets
 
-#: Header fields of all parts; core looks through all of them for each that it reads.
-MAX_FIELDS = 10_000
+#: Octets of the header fields of all parts.
+MAX_HEADERS = 2 * MAX_HEADER
 #: Octets of a line (RFC 5322, 2.1.1), and of Subject: PostgreSQL has no room in an index for more
 #: than 2,700, and a subject becomes the name of a document.
 MAX_LINE = 998
@@ -106,8 +106,8 @@ class HeaderRepair:
     def repair_field(self, name, value):
         """Return the value of a header field such that reading it does not fail."""
         self._header_size += len(name) + len(value) + 40  # what the shortest costs in memory
-        if self._header_size > MAX_HEADER:
-            raise MalformedMail(f"The header of the email has more than {MAX_HEADER} octets.")
+        if self._header_size > MAX_HEADERS:
+            raise MalformedMail(f"The headers of the email have more than {MAX_HEADERS} octets.")
         self._field_count += 1
         if self._field_count > MAX_FIELDS:
             raise MalformedMail(f"The email has more than {MAX_FIELDS} header fields.")

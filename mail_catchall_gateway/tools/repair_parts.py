@@ -1,12 +1,5 @@
 """What the repair of odd mail does with a part of it."""
 
-import re
-
-_QUOTES = re.compile(r"(?:\n(?:>|&(?:gt|#0*62|#x0*3e)\b)+[^\n\r]*)+", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*>")
-_QUOTE_MARKS = re.compile(r"stopSpelling|yahoo_quoted")
-_XML_ENCODING = re.compile(r"\sencoding=", re.IGNORECASE)
-
 
 def choose_type(part):
     """Keep one Content-Type: that of a multipart, as the others hide its parts."""
@@ -54,23 +47,3 @@ def set_text(part, text):
 def set_filename(part, filename):
     del part["Content-Disposition"]
     part.add_header("Content-Disposition", "attachment", filename=filename)
-
-
-def measure_cost(text, is_html):
-    """Return about how many steps core's cleaning of a text takes.
-
-    Its regular expressions start at each ``<`` and go to the next ``>``, and once more from each
-    ``encoding=`` in between. Each quotation copies the rest of its text, and each mark of one
-    visits all elements that follow. ``email`` makes several objects of each line of what is sent.
-    """
-    nodes = _TAG.split(text) if is_html else [text]
-    steps = 10 * len(text) + 400 * text.count("\n")
-    steps += sum(len(_QUOTES.findall(node)) * len(node) for node in nodes)
-    if is_html:
-        tags = text.count("<")
-        steps += 1000 * tags + 100 * tags * len(_QUOTE_MARKS.findall(text))
-        for piece in text.split(">"):
-            if "<" in piece:
-                starts = 1 + len(_XML_ENCODING.findall(piece))
-                steps += piece.count("<") * starts * len(piece)
-    return steps

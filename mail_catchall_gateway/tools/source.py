@@ -9,12 +9,15 @@ import email.parser
 import email.policy
 import email.utils
 import hashlib
+import itertools
 import re
 
 #: Values beyond this are cut: they are shown, and a header may be megabytes long.
 MAX_LENGTH = 500
-#: Octets of a header that are looked at: no mail has as many (``repair`` refuses more).
-MAX_HEADER = 2 * 1024 * 1024
+#: Octets and fields of a header that are looked at: no mail has as many (``repair`` refuses more).
+#: Exim takes as many octets, Postfix a tenth.
+MAX_HEADER = 1024 * 1024
+MAX_FIELDS = 5_000
 #: Characters of a field that are decoded: the time it takes grows with their square.
 MAX_DECODED = 20_000
 #: Octets of a Message-Id: PostgreSQL has no room in an index for more than 2,700.
@@ -24,6 +27,7 @@ MAX_ANSWERS = 20
 MAX_REFERENCES = 20_000
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,500}>")
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_FIELD = re.compile(rb"[\r\n][!-9;-~]+:")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,17 +65,32 @@ def cut_octets(text, length):
     return text.encode("utf-8", "replace")[:length].decode("utf-8", "ignore")
 
 
+def cut_header(raw):
+    """Return the header of a message, as far as it is looked at.
+
+    :param bytes raw: source of the message (RFC 5322)
+    :return tuple: octets; what is wrong with it, in a sentence, if it is cut
+    """
+    end = _HEADER_END.search(raw, 0, MAX_HEADER)
+    header = raw[: end.end() if end else MAX_HEADER]
+    beyond = next(itertools.islice(_FIELD.finditer(b"\n" + header), MAX_FIELDS, None), None)
+    if beyond:
+        return header[: beyond.start()], f"The email has more than {MAX_FIELDS} header fields."
+    if not end and len(raw) > MAX_HEADER:
+        return header, f"The header of the email has more than {MAX_HEADER} octets."
+    return header, ""
+
+
 def parse_header(raw):
-    """Return the header of a message.
+    """Return the header of a message, without what is beyond the limits.
 
     :param bytes raw: source of the message (RFC 5322)
     :return email.message.Message: without the body; its values may be ``Header`` objects
     """
     # compat32: the newer policies parse every value and can raise on what is in real mail
-    end = _HEADER_END.search(raw)
+    parser = email.parser.BytesHeaderParser(policy=email.policy.compat32)
     # the parser would make a str of all that follows
-    header = raw[: min(end.end() if end else len(raw), MAX_HEADER)]
-    return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(header)
+    return parser.parsebytes(cut_header(raw)[0])
 
 
 def header_fields(raw):
