@@ -1,13 +1,10 @@
-import email
-import email.policy
-
 from odoo import _, api, fields, models, tools
 from odoo.fields import Command
 
 from ..tools.automatic import may_answer
 from ..tools.delivery import Recipient
 from ..tools.repair import MalformedMail, repair
-from ..tools.source import parse_header
+from ..tools.source import cut_header
 from ..tools.verdict import Verdict
 
 
@@ -212,8 +209,8 @@ class MailCatchallInbound(models.Model):
 
     @api.model
     def _parse_header(self, raw):
-        """Return the header of a mail in the shape in which core handles mails."""
-        return email.message_from_bytes(parse_header(raw).as_bytes(), policy=email.policy.SMTP)
+        """Return the header of a mail in the shape in which core handles mails, repaired."""
+        return repair(cut_header(raw)[0]).message
 
     @api.model
     def _get_silence(self, delivery, address):

@@ -3,9 +3,11 @@
 What they take is not timed: it is counted what is made of them.
 """
 
+import contextlib
 import io
 import struct
 import zlib
+from email.headerregistry import HeaderRegistry
 
 from PIL import Image
 
@@ -13,9 +15,10 @@ from odoo.tests import tagged
 from odoo.tests.common import BaseCase
 from odoo.tools import ImageProcess
 
-from ..models import mail_alias_gateway
-from ..tools import images, source, text_cost
+from ..models import mail_alias_gateway, mail_catchall_inbound_preview
+from ..tools import images, repair_fields, source, text_cost
 from ..tools import repair as tool
+from ..tools.preview import read_content
 from ..tools.repair import MalformedMail, repair
 from .common import CatchallCommon, patch
 
@@ -40,6 +43,20 @@ def make_png(width, height, rows=1):
     data = zlib.compress(b"\0" * (width + 1) * rows)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@contextlib.contextmanager
+def measure_parsed():
+    """Give the lengths of what the header parsers of ``email`` read: their time grows faster."""
+    lengths = [0]
+    parse = HeaderRegistry.__call__
+
+    def measure(registry, name, value):
+        lengths.append(len(value))
+        return parse(registry, name, value)
+
+    with patch.object(HeaderRegistry, "__call__", measure):
+        yield lengths
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
@@ -82,6 +99,29 @@ class TestBombs(CatchallCommon):
                 inbound = self.receive_raw(b"\r\n" + line * (tool.MAX_LINES + 1))
                 self.assertVerdict(inbound, "review", "malformed")
                 self.assertIn("lines", inbound.reason)
+
+    def test_a_rejection_reads_a_header_that_was_repaired(self):
+        """``email`` takes gigabytes for some hundred kilobytes of encoded words."""
+        self.mail_alias_domain.unrouted_policy = "bounce"
+        for name, field in [
+            ("subject", b"Subject: " + b"=?utf-8?q?a?= " * 60_000),
+            ("parameters", b"Content-Type: text/plain" + b"; a=b" * 15_000),
+            ("comments", b"Reply-To: " + b"(" * 500_000),
+        ]:
+            with self.subTest(name), measure_parsed() as lengths:
+                inbound = self.receive_raw(field + b"\r\n\r\nx", to=f"nobody@{self.domain}")
+                self.assertLessEqual(max(lengths), repair_fields.MAX_PARSED_FIELD)
+                told_today = name != "subject"
+                self.assertVerdict(inbound, "ignored" if told_today else "bounced", "unrouted")
+
+    def test_the_screen_shows_no_text_that_takes_minutes(self):
+        inbound = self.receive_raw(
+            b"Content-Type: text/html\r\n\r\n" + b"<" * 100_000, to=f"nobody@{self.domain}"
+        )
+        self.assertVerdict(inbound, "review", "unrouted")
+        with patch.object(mail_catchall_inbound_preview.tools, "html_sanitize") as sanitize:
+            self.assertIn("message.html", inbound.preview)
+        self.assertFalse(sanitize.mock_calls)
 
     # ------------------------------------------------------------
     # RECIPIENTS
@@ -234,6 +274,26 @@ class TestBombsInTools(BaseCase):
         with patch.object(text_cost, "_QUOTES") as quotes:
             text_cost.measure_cost("> x\n" * 500_000, False)
         self.assertFalse(quotes.mock_calls)
+
+    def test_the_preview_reads_what_was_repaired(self):
+        names = " ".join(f"a{number}" for number in range(30_000)).encode()
+        html = b"Content-Type: text/html"
+        for name, raw, expected in [
+            (
+                "attributes",
+                html + b"\r\n\r\n<p " + names + b">x</p>",
+                ("", False, ["message.html"]),
+            ),
+            ("parameters", html + b"; a=b" * 15_000 + b"\r\n\r\nx", ("x", True, [])),
+            (
+                "parts",
+                b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 1_500,
+                ("", False, []),
+            ),
+        ]:
+            with self.subTest(name), measure_parsed() as lengths:
+                self.assertEqual(read_content(raw), expected)
+                self.assertLessEqual(max(lengths), repair_fields.MAX_PARSED_FIELD)
 
     def test_pixels(self):
         for name, content, expected in [

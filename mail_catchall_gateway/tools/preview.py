@@ -40,16 +40,22 @@ def read_content(raw):
     """Return the text of a message and the names of what is attached. Never raises.
 
     :param bytes raw: source of the message (RFC 5322)
-    :return tuple: (text, whether it is HTML, list of file names); HTML is as the sender wrote it
+    :return tuple: (text, whether it is HTML, list of file names); HTML is as the sender wrote it.
+        What would keep Odoo busy for long is no text, but a file
     """
     if len(raw) > MAX_OCTETS:
         return "", False, []
     try:
         message = repair(raw).message
         part = message.get_body(("html", "plain"))
-        names = [attached.get_filename() or "" for attached in message.iter_attachments()]
+        names = [attached.get_filename() or "" for attached in _iter_attachments(message, part)]
         text = part.get_content() if part else ""
     except Exception:
         # it waits for review because nothing could read it
         return "", False, []
     return text, bool(part) and part.get_content_subtype() == "html", list(filter(None, names))
+
+
+def _iter_attachments(message, part):
+    """Return what is attached to a message, which may be nothing else."""
+    return message.iter_attachments() if part or message.is_multipart() else [message]
