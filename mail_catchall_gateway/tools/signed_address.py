@@ -56,7 +56,7 @@ class Signer:
         model_id (int): id of the model, 0 if answers belong to no document of it
     """
 
-    key: bytes
+    key: bytes = dataclasses.field(repr=False)
     domains: dict
     service: frozenset
     model_id: int = 0
