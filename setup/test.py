@@ -167,12 +167,12 @@ class Checks:
 
     def coverage_of(self, check: str) -> list:
         """Return what runs a program such that its own process is measured."""
-        return ["-m", "coverage", "run", f"--data-file={self.state / f'coverage.{check}'}"]
+        return ["-m", "coverage", "run", f"--data-file={self.state / f'coverage_{check}'}"]
 
     def report_coverage(self):
         """Show what none of the checks that were measured goes through; see COVERAGE.md."""
         data = f"--data-file={self.state / 'coverage'}"
-        parts = map(str, sorted(self.state.glob("coverage.*")))
+        parts = map(str, sorted(self.state.glob("coverage_*")))
         self.python("-m", "coverage", "combine", "--quiet", "--keep", data, *parts)
         self.python("-m", "coverage", "report", data)
 
