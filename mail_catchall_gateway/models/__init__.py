@@ -7,6 +7,7 @@ from . import fetchmail_server_status
 from . import fetchmail_server_store
 from . import fetchmail_server_listen
 from . import ir_attachment
+from . import ir_cron
 from . import ir_http
 from . import ir_mail_server
 from . import ir_mail_server_from

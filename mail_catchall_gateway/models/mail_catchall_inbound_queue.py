@@ -35,6 +35,7 @@ class MailCatchallInbound(models.Model):
         :param float until: when to stop, as ``time.monotonic`` counts; the rest is for the next run
         """
         until = until or time.monotonic() + get_time_limit()
+        self.env["ir.cron"].sudo()._wake_mail_actions()
         # what was written before is not ours to roll back
         self.env.cr.commit()  # pylint: disable=invalid-commit
         while inbounds := self._claim():

@@ -7,6 +7,8 @@ from odoo.tools import format_datetime
 SIGN_SECONDS = 30
 #: After so long without a sign a listener is taken for dead.
 DEAD_AFTER = datetime.timedelta(seconds=4 * SIGN_SECONDS)
+#: So much the clocks of two hosts may differ.
+MAX_SKEW = datetime.timedelta(hours=1)
 #: For so long the settings say that one is missing; then it was given up.
 FORGET_AFTER = datetime.timedelta(days=7)
 
@@ -45,18 +47,21 @@ class MailCatchallListener(models.Model):
             row.write(values)
         else:
             row.create(values)
-        gone = self.search([("last_sign", "<", now - DEAD_AFTER)])
+        domain = ["|", ("last_sign", "<", now - DEAD_AFTER), ("last_sign", ">", now + MAX_SKEW)]
+        gone = self.search(domain)
         # one that was killed, and does the same again
         again = gone.filtered(lambda row: (row.name, row.what) == (host, what))
-        (again | gone.filtered(lambda row: row.last_sign < now - FORGET_AFTER)).unlink()
+        old = gone.filtered(lambda row: abs(now - row.last_sign) > FORGET_AFTER)
+        (again | old).unlink()
 
     @api.model
     def _sign_off(self, host, pid):
         self.search([("name", "=", host), ("pid", "=", pid)]).unlink()
 
     def _is_alive(self):
+        """A sign that is yet to come was written by a clock that was wrong."""
         self.ensure_one()
-        return self.last_sign >= fields.Datetime.now() - DEAD_AFTER
+        return -MAX_SKEW <= fields.Datetime.now() - self.last_sign <= DEAD_AFTER
 
     @api.model
     def _find_alive(self, host=None):

@@ -68,6 +68,8 @@ class ResUsers(models.Model):
     def _claim_catchall_digest(self):
         """Note that this user gets the digest of today.
 
+        A day after tomorrow was written by a clock that was wrong.
+
         :return bool: False if he had it, or if another host is just sending it
         """
         today = fields.Date.today()
@@ -79,7 +81,8 @@ class ResUsers(models.Model):
              WHERE id = (
                 SELECT id FROM res_users
                  WHERE id = %(id)s
-                   AND (catchall_digest_date IS NULL OR catchall_digest_date < %(today)s)
+                   AND (catchall_digest_date IS NULL OR catchall_digest_date < %(today)s
+                        OR catchall_digest_date > %(today)s + 1)
                    FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id
             """,

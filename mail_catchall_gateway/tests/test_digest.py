@@ -78,6 +78,15 @@ class TestDigest(CatchallCommon):
         self.send_digests()
         self.assertTrue(self._get_digest())
 
+    def test_a_day_that_a_wrong_clock_wrote(self):
+        self._create_inbound()
+        self.manager.catchall_digest_date = fields.Date.today() + datetime.timedelta(days=1)
+        self.send_digests()
+        self.assertFalse(self.emails, "midnight on another host")
+        self.manager.catchall_digest_date = fields.Date.today() + datetime.timedelta(days=400)
+        self.send_digests()
+        self.assertTrue(self._get_digest())
+
     def test_another_host_that_is_at_it(self):
         """It has taken this user, and not yet committed."""
         admin = self.env.ref("base.user_admin")

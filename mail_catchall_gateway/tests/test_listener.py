@@ -192,6 +192,11 @@ class TestListener(CatchallCommon):
         two.last_sign -= FORGET_AFTER + datetime.timedelta(seconds=1)
         listeners._sign("one", 3, "IDLE")
         self.assertFalse(two.exists(), "it was given up")
+        three = listeners._sign("three", 1, "IDLE") or listeners._find_alive("three")
+        three.last_sign += datetime.timedelta(days=400)
+        self.assertFalse(listeners._find_alive("three"), "a clock was wrong")
+        listeners._sign("one", 3, "IDLE")
+        self.assertFalse(three.exists())
         listeners._sign_off("one", 3)
         self.assertEqual(listeners.search([]).mapped("pid"), [2])
 
