@@ -25,6 +25,7 @@
         "views/mail_alias_domain_views.xml",
         "views/fetchmail_server_views.xml",
         "views/ir_mail_server_views.xml",
+        "views/mail_mail_views.xml",
         "wizards/mail_catchall_alias_wizard_views.xml",
         "wizards/mail_catchall_attach_views.xml",
         "wizards/mail_catchall_bounce_views.xml",

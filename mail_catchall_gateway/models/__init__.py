@@ -13,6 +13,7 @@ from . import ir_mail_server
 from . import ir_mail_server_from
 from . import ir_mail_server_form
 from . import ir_mail_server_refusal
+from . import ir_mail_server_session
 from . import mail_alias
 from . import mail_alias_domain
 from . import mail_alias_domain_from
@@ -38,6 +39,7 @@ from . import mail_catchall_inbound_review
 from . import mail_catchall_inbound_steps
 from . import mail_catchall_inbound_test_mail
 from . import mail_catchall_listener
+from . import mail_mail_wait  # beneath mail_mail, which tries again: it knows what was sent
 from . import mail_mail
 from . import mail_mail_signed
 from . import mail_followers

@@ -1,6 +1,7 @@
 from odoo import _, api, fields, models
 from odoo.tools import format_datetime
 
+from ..tools.source import one_line
 from .mail_catchall_inbound_review import OPEN_STATES
 
 MAILBOXES_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
@@ -35,8 +36,7 @@ class ResConfigSettings(models.TransientModel):
             (_("Mailbox"), guide.mailbox_state, guide.mailbox_text, MAILBOXES_ACTION),
             (
                 _("Sending"),
-                guide.smtp_state,
-                guide._describe_smtp(),
+                *(self._check_unsent() or (guide.smtp_state, guide._describe_smtp())),
                 "base.action_ir_mail_server_list",
             ),
             (_("Aliases"), guide.aliases_state, guide.aliases_text, "base.action_res_users"),
@@ -77,6 +77,20 @@ class ResConfigSettings(models.TransientModel):
         )
         date = format_datetime(self.env, latest, dt_format="short")
         return "ok", _("%(date)s. Mails within a day: %(count)s", date=date, count=count)
+
+    def _check_unsent(self):
+        """Return that mails wait for their mail server, and why: (state, text), or None."""
+        mails = self.env["mail.mail"].sudo()
+        domain = mails._get_waiting_domain()
+        latest = mails.search(domain, order="scheduled_date desc", limit=1)
+        if not latest:
+            return None
+        text = _(
+            "Emails that no mail server takes for now: %(count)s. They are tried again. %(error)s",
+            count=mails.search_count(domain),
+            error=one_line(latest.failure_reason),
+        )
+        return "error", text
 
     def _check_waiting(self):
         """Return whether mails wait for a decision: (state, text)."""

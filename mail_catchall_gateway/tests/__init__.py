@@ -26,6 +26,7 @@ from . import test_listener
 from . import test_listener_tools
 from . import test_lmtp_server
 from . import test_mail_server_form
+from . import test_mail_wait
 from . import test_mailbox
 from . import test_odd_mail
 from . import test_properties_addresses
@@ -57,6 +58,7 @@ from . import test_setup_tour
 from . import test_signed_address
 from . import test_signed_mail
 from . import test_similar_addresses
+from . import test_smtp_failure
 from . import test_source
 from . import test_stranger
 from . import test_subaddress

@@ -33,6 +33,7 @@ from . import sendable
 from . import sender_authentication
 from . import signed_address
 from . import similar_addresses
+from . import smtp_failure
 from . import source
 from . import subaddress
 from . import text_cost

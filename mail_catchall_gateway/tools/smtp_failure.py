@@ -1,0 +1,134 @@
+"""What an error of SMTP means for the mail: try again, give up, or nobody knows (RFC 5321)."""
+
+import collections
+import contextlib
+import dataclasses
+import errno
+import socket
+import ssl
+from smtplib import SMTP, SMTPRecipientsRefused, SMTPResponseException, SMTPServerDisconnected
+
+#: What a network says that is away for now.
+_NETWORK_ERRORS = {
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETRESET,
+    errno.ENETUNREACH,
+}
+#: "Start mail input": what is sent next is the mail.
+_START_INPUT = 354
+
+
+class MaybeSent(SMTPServerDisconnected):
+    """The connection broke between the end of a mail and the answer to it (RFC 1047)."""
+
+
+@dataclasses.dataclass
+class Sending:
+    """What is known while a number of mails is sent, each of them in parts: one for a recipient.
+
+    Arguments:
+        parts (dict): those of each mail, by Message-Id, in the order in which they are sent
+        accepted (dict): those of them that a mail server took
+        unreachable (dict): error by server that could not be reached a moment ago
+        temporary (list): errors of servers after which the same mail may be accepted later
+    """
+
+    parts: dict = dataclasses.field(default_factory=dict)
+    accepted: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
+    unreachable: dict = dataclasses.field(default_factory=dict)
+    temporary: list = dataclasses.field(default_factory=list)
+    _next: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+
+    def plan(self, message_id, parts):
+        """Begin with a mail."""
+        self.parts[message_id] = list(parts)
+        self.accepted.pop(message_id, None)
+        self._next[message_id] = 0
+
+    def take(self, message_id):
+        """Return the part of a mail that is sent now, None if it is not known."""
+        position = self._next[message_id]
+        self._next[message_id] += 1
+        parts = self.parts.get(message_id, ())
+        return parts[position] if position < len(parts) else None
+
+    def accept(self, message_id, part):
+        """Note that a mail server took a part."""
+        self.accepted[message_id].append(part)
+
+    def note(self, error):
+        """Note an error of a mail server if it is temporary, and tell whether it is."""
+        is_noted = is_temporary(error)
+        if is_noted:
+            self.temporary.append(error)
+        return is_noted
+
+    def is_complete(self, message_id):
+        """Tell whether the mail servers took all parts of a mail."""
+        parts = self.parts.get(message_id)
+        return bool(parts) and set(parts) <= set(self.accepted[message_id])
+
+
+def is_temporary(error):
+    """Tell whether the same mail may be accepted later, and was not accepted now.
+
+    :param Exception error: as ``smtplib`` raised it
+    """
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(_is_temporary_code(code) for code, _text in error.recipients.values())
+    if isinstance(error, SMTPResponseException):
+        return _is_temporary_code(error.smtp_code)
+    if isinstance(error, SMTPServerDisconnected):
+        return not isinstance(error, MaybeSent)
+    if isinstance(error, ssl.SSLError):
+        return isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN  # a name that does not exist is a mistake
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return True
+    return isinstance(error, OSError) and error.errno in _NETWORK_ERRORS
+
+
+def _is_temporary_code(code):
+    """RFC 5321, 4.2.1: transient negative completion."""
+    return isinstance(code, int) and 400 <= code < 500
+
+
+def is_session(smtp):
+    """Tell whether this is a session with a mail server, and nothing that stands in for one."""
+    return isinstance(smtp, SMTP)
+
+
+def watch(smtp):
+    """Have a session raise MaybeSent where a mail may be sent, and part without an error.
+
+    Who fails to say goodbye has sent all the same.
+
+    :param SMTP smtp: of ``smtplib``
+    """
+    getreply, leave = smtp.getreply, smtp.quit
+    last = 0
+
+    def watched_getreply():
+        nonlocal last
+        try:
+            reply = getreply()
+        except SMTPServerDisconnected as error:
+            if last == _START_INPUT:
+                raise MaybeSent(*error.args) from error
+            raise
+        last = reply[0]
+        return reply
+
+    def watched_quit():
+        with contextlib.suppress(SMTPServerDisconnected):
+            return leave()
+
+    smtp.getreply, smtp.quit = watched_getreply, watched_quit
+
+
+def is_broken(smtp):
+    """Tell whether the connection of a session is gone."""
+    return smtp.sock is None
