@@ -15,6 +15,8 @@ _logger = logging.getLogger(__name__)
 
 #: A disk syncs many files in about the time of one, if it is asked for them together.
 SYNC_THREADS = 8
+#: A folder of somebody else's, a disk that was mounted read-only after an error.
+READ_ONLY_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class IrAttachment(models.Model):
@@ -44,9 +46,18 @@ class IrAttachment(models.Model):
 
         :raise OSError: if the file is not whole; the mail waits then
         """
-        fname = super()._file_write(bin_value, checksum)
-        if self.env.context.get("catchall_delivery") is not None:
+        context = self.env.context
+        if context.get("catchall_delivery") is None and not context.get("catchall_source"):
+            return super()._file_write(bin_value, checksum)
+        try:
+            fname = super()._file_write(bin_value, checksum)
             _check_whole(self._full_path(fname), len(bin_value))
+        except OSError as error:
+            folder = self._filestore()
+            if error.errno not in READ_ONLY_ERRORS:
+                raise
+            text = _("Odoo may not write into its filestore %s.", folder)
+            raise OSError(error.errno, text) from error
         return fname
 
     @api.model
@@ -146,6 +157,9 @@ class IrAttachment(models.Model):
 
 def _check_whole(path, size):
     """Raise OSError if a file is not there or has another size."""
+    folder = os.path.dirname(path)
+    if not os.path.exists(path) and not os.access(folder, os.W_OK):
+        raise OSError(errno.EROFS, "The filestore is read-only", folder)
     if os.path.getsize(path) != size:
         os.unlink(path)  # or the next attempt would find it, and not write it anew
         raise OSError(errno.ENOSPC, "The disk of the filestore is full")
