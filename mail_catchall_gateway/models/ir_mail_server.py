@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.tools import consteq
 
-from ..tools.header_text import one_line, parse_from
+from ..tools.header_text import one_line
 from ..tools.inline_images import embed_images, find_image_links
 from ..tools.sendable import make_sendable
 
@@ -28,7 +28,7 @@ class IrMailServer(models.Model):
         servers would refuse is repaired.
         """
         message = super().build_email(
-            parse_from(one_line(email_from)),
+            one_line(email_from),
             one_line(email_to),
             one_line(subject),
             body,
