@@ -32,6 +32,7 @@ class MailMail(models.Model):
 
     catchall_attempts = fields.Integer("Attempts", readonly=True, copy=False)
     catchall_accepted = fields.Json(
+        "Accepted For",
         readonly=True,
         copy=False,
         help="Contacts whose mail was accepted by a mail server while others' was not, 0 is To.",
