@@ -52,7 +52,7 @@ def measure_parsed():
     parse = HeaderRegistry.__call__
 
     def measure(registry, name, value):
-        lengths.append(len(value))
+        lengths.append(len(str(value)))
         return parse(registry, name, value)
 
     with patch.object(HeaderRegistry, "__call__", measure):
