@@ -26,6 +26,7 @@ class Account:
     def __init__(self, world, watch):
         self.world, self.watch = world, watch
         self.wrong = world.wrong
+        self.returned = 0
         self.lines = []
 
     def wait(self):
@@ -97,7 +98,9 @@ class Account:
         )
 
     def compare(self, sent, rows):
-        if len(rows) != sent.copies:
+        if not rows and self.was_returned(sent):
+            self.returned += 1
+        elif len(rows) != sent.copies:
             self.wrong.append(f"{sent} is there {len(rows)} times")
         for row in rows:
             code = row["verdict_code"]
@@ -105,6 +108,15 @@ class Account:
             is_copy = code == "duplicate" and sent.copies > 1
             if row["state"] == "failed" or not (is_right or is_copy):
                 self.wrong.append(f"{sent} became {row['state']} {code} {row['reason']}")
+
+    def was_returned(self, sent):
+        """Tell whether Postfix sent a mail back: poison may say that it was there before."""
+        mark = f"{MARK}: {sent.number}\n".encode()
+        folder = self.world.mailbox(sent.sender).folder
+        return any(
+            b"mail forwarding loop" in content.replace(b"\n   ", b"") and mark in content
+            for content in (path.read_bytes() for path in folder.glob("new/*"))
+        )
 
     def count_messages(self):
         """Each mail that is delivered is one message."""
