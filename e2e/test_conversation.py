@@ -107,6 +107,16 @@ def test_user_and_team_in_one_mail(world):
     assert world.env["crm.lead"].search_count([("email_from", "ilike", "mary@")]) == 1
 
 
+def test_a_team_with_an_alias_can_be_duplicated(world):
+    """What belongs to its alias is copied too, with the rights of who does it."""
+    jane = world.user("jane")
+    jane.groups_id += world.env.ref("sales_team.group_sale_manager")
+    team = world.env.ref("sales_team.team_sales_department")
+    assert team.alias_email == "sales@acme.test"
+    copied = team.with_user(jane).copy()
+    assert copied != team and not copied.alias_name
+
+
 def test_a_blind_copy_and_its_answers(world):
     sent = world.send(JOHN, bcc=[JOHN, "jane.roe@acme.test"])
     world.cycle()

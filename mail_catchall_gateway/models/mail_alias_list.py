@@ -12,6 +12,7 @@ class MailAlias(models.Model):
         "mail.catchall.inbound",
         string="Inbound Emails",
         readonly=True,
+        copy=False,  # documents with an alias would copy it, with the rights of any user
         groups=GROUPS,
         help="Mail that came in for this address through the gateway.",
     )
