@@ -131,6 +131,14 @@ class TestFuzzFindings(CatchallCommon):
 
 
 class TestFuzzFindingsInTools(BaseCase):
+    def test_an_attached_mail_in_damaged_base64_can_be_written(self):
+        lines = b"YWJj" * 19, b"YWJj\xe2\x80\xaeYWJjY", b"YWJj" * 19
+        attached = b"Content-Transfer-Encoding: base64\r\n\r\n" + b"\r\n".join(lines)
+        raw = b"Content-Type: message/rfc822\r\n\r\n" + attached
+        written = repair(raw).message.as_bytes()
+        (found,) = email.message_from_bytes(written).get_payload()
+        self.assertEqual(found.get_payload(decode=True)[:3], b"abc")
+
     def test_a_preview_reads_what_the_gateway_reads(self):
         """Python alone takes seconds for the second one, and cannot read the first."""
         for field in ("text/plain; charset=unknown-8bit", "text/plain" + '; boundary="b"x' * 1000):

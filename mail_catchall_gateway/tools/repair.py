@@ -249,7 +249,7 @@ class _Mail(HeaderRepair):
 
     def _complete_base64(self, part):
         """Drop the last digit where it was cut from its octet: ``email`` would decode nothing."""
-        digits = part.get_payload()
+        digits = part.get_payload().encode("ascii", "ignore").decode()
         count = len(digits) - sum(digits.count(other) for other in "=\r\n\t ")
         if count % 4 == 1:
             part.set_payload(digits.rstrip("=\r\n\t ")[:-1])
