@@ -67,6 +67,12 @@ def world(stack, template, request):
         world.close()
 
 
+@pytest.fixture
+def mailbox(world):
+    """The catch-all mailbox, as a record."""
+    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
+
+
 class World:
     """One database, the servers, and Odoo in this process."""
 

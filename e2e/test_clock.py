@@ -23,11 +23,6 @@ JUMPS = {
 FLOW = 12
 
 
-@pytest.fixture
-def mailbox(world):
-    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
-
-
 def jump(how_far):
     """Let Odoo's clock go on from another time."""
     return freeze_time(datetime.datetime.now() + how_far, tick=True)

@@ -17,11 +17,6 @@ MAILS, KILLS = map(int, os.environ.get("MCG_KILLS", "300,20").split(","))
 SPEED = 40
 
 
-@pytest.fixture
-def mailbox(world):
-    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
-
-
 def test_two_workers_killed_at_random(world):
     ids = drop(world, MAILS)
     world.commit()

@@ -26,11 +26,6 @@ FLOW = 10
 LIMIT = 240
 
 
-@pytest.fixture
-def mailbox(world):
-    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
-
-
 class Flow:
     """Mails to John, one after another, and a server whose scheduled actions handle them."""
 

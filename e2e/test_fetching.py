@@ -14,12 +14,6 @@ JOHN = "john.doe@acme.test"
 CUT_STEP = int(os.environ.get("MCG_CUT_STEP", "41"))
 
 
-@pytest.fixture
-def mailbox(world):
-    """The catch-all mailbox, as a record."""
-    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
-
-
 def drop(world, count=1, name=JOHN, text="Two, please.", folder="new"):
     """Put mails into a mailbox without SMTP, and return their Message-Ids."""
     target = world.stack.mail / mailbox_of(name)

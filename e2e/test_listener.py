@@ -24,11 +24,6 @@ SOON = 20
 
 
 @pytest.fixture
-def mailbox(world):
-    return world.env["fetchmail.server"].search([("is_catchall", "=", True)])
-
-
-@pytest.fixture
 def listen(world, tmp_path):
     """A function that starts a listener with these arguments; it ends with the test."""
     with contextlib.ExitStack() as stack:

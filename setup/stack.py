@@ -13,6 +13,7 @@ At the port ``submission`` Postfix is a provider's relay: it takes mail of ``@ac
 Run by hand, ``stack.py --state DIR`` starts the servers and prints their ports until Ctrl-C.
 """
 
+import abc
 import argparse
 import contextlib
 import dataclasses
@@ -109,7 +110,7 @@ def exit_on_signals():
         signal.signal(signum, lambda *_args: sys.exit(130))
 
 
-class Server:
+class Server(abc.ABC):
     """One server process in a session of its own, that ends with us whatever ends us."""
 
     name = ""
@@ -121,10 +122,11 @@ class Server:
         self.log = self.folder / "log"
         self.process = None
 
+    @abc.abstractmethod
     def command(self) -> list:
-        raise NotImplementedError
+        """Return the command line that runs in the foreground."""
 
-    def prepare(self):
+    def prepare(self):  # noqa: B027 (not every server has one)
         """Write the configuration. Called at each start: ports change."""
 
     def is_ready(self) -> bool:
@@ -442,9 +444,13 @@ class Stack:
         self.state = Path(self.state).resolve()
         self.mail = self.state / "mail"
         self.pipe_config = self.state / "catchall_pipe.conf"
-        usual = {name: port if self.usual else rare_port() for name, port in USUAL_PORTS.items()}
-        self.ports = free_ports(usual)
+        self.ports = self.choose_ports()
         self.servers = [Postgres(self), Dovecot(self), Postfix(self)]
+
+    def choose_ports(self) -> dict:
+        """Return a free port for each service, by its name."""
+        usual = {name: port if self.usual else rare_port() for name, port in USUAL_PORTS.items()}
+        return free_ports(usual)
 
     @property
     def db_password(self) -> str:
@@ -457,7 +463,7 @@ class Stack:
     def __enter__(self):
         try:
             with start_alone():
-                self.ports.update(free_ports(USUAL_PORTS))
+                self.ports.update(self.choose_ports())
                 for server in self.servers:
                     server.start()
         except BaseException:
