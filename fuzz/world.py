@@ -157,8 +157,8 @@ class World:
             cpu, memory = time.process_time() - start, _memory("VmHWM") - before
             cr.rollback()
             cr.close()
+            # what is cached else stays, as it does in a worker after a mail that failed
             self.registry.reset_changes()
-            self.registry.clear_all_caches()
         wrong += self.complaints.found
         if cpu > MAX_CPU_SECONDS:
             wrong.append(f"took {cpu:.1f} s")
