@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.tools import consteq
 
-from ..tools.header_text import one_line
+from ..tools.header_text import one_line, plain_line
 from ..tools.inline_images import embed_images, find_image_links
 from ..tools.sendable import make_sendable
 
@@ -19,13 +19,17 @@ class IrMailServer(models.Model):
         email_bcc=None,
         reply_to=False,
         attachments=None,
+        *,
+        message_id=None,
+        references=None,
+        headers=None,
         **kwargs,
     ):
         """Let no name begin another header field, and embed the images of a conversation.
 
-        Core puts the names of contacts into the header as they are, and fails at those of files.
-        Who gets the mail of a conversation may not reach this Odoo, and so its images. What mail
-        servers would refuse is repaired.
+        Core puts the names of contacts and the Message-Ids of other people's mail into the header
+        as they are, and fails at the names of files. Who gets the mail of a conversation may not
+        reach this Odoo, and so its images. What mail servers would refuse is repaired.
         """
         message = super().build_email(
             one_line(email_from),
@@ -36,6 +40,9 @@ class IrMailServer(models.Model):
             email_bcc=one_line(email_bcc),
             reply_to=one_line(reply_to),
             attachments=[(one_line(name), *rest) for name, *rest in attachments or []],
+            message_id=plain_line(message_id),
+            references=plain_line(references),
+            headers={name: one_line(value) for name, value in (headers or {}).items()},
             **kwargs,
         )
         make_sendable(message)

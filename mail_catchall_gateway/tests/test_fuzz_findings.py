@@ -70,6 +70,18 @@ class TestFuzzFindings(CatchallCommon):
         self.assertVerdict(inbound, "delivered", "user_alias")
         self.assertEqual(len(self.relay_server.left), 1)
 
+    def test_a_message_id_is_not_decoded_on_the_way_out(self):
+        evil = encoded_word("a\r\nX-Evil: yes")
+        for word in ("=?unknown-8bit?q?=FF?=", evil, encoded_word(evil), encoded_word("=?" * 30)):
+            for message_id in (f"{word} <{'x' * 90}@x.example>", f"<{word}@x.example>"):
+                with self.subTest(message_id):
+                    self.relay_server.left.clear()
+                    inbound = self.receive_raw(f"Subject: x\r\nMessage-Id: {message_id}")
+                    self.assertVerdict(inbound, "delivered", "user_alias")
+                    self.assertNotIn("=?", inbound.mail_message_ids.message_id)
+                    (left,) = self.relay_server.left
+                    self.assertNotIn("X-Evil", left.mail)
+
     def test_addresses_are_looked_up_without_what_cannot_be_in_one(self):
         self._create_mailbox(trusted_authserv_id="mx.acme.example")
         nobody = f"no\0body@{self.domain}"
@@ -145,6 +157,11 @@ class TestFuzzFindingsInTools(BaseCase):
             with self.subTest(field[:40]):
                 raw = f"Content-Type: {field}\r\n\r\n".encode() + b"Gr\xfc\xdfe"
                 self.assertEqual(read_content(raw)[0].strip(), "Grüße")
+
+    def test_a_content_type_without_a_subtype_is_read_at_once(self):
+        for text in ("a" * 500_000, "a" + " " * 500_000, "a " * 250_000):
+            with self.subTest(text[:3]):
+                self.assertEqual(repair_fields._content_type(text), "text/plain")
 
     def test_message_ids_that_begin_alike_stay_different(self):
         ids = [summarize(f"Message-Id: <{LONG}{n}@x>\r\n\r\n".encode()).message_id for n in "12"]

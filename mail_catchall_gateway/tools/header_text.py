@@ -39,6 +39,14 @@ def one_line(value):
     return "".join([*parts, _break_words(text[end:])])
 
 
+def plain_line(value):
+    """Return a text without line breaks and encoded words, which a msg-id never has (RFC 2047, 5).
+
+    :param value: body of a header field; what is no text stays
+    """
+    return _break_words(_CONTROL.sub(" ", value)) if isinstance(value, str) else value
+
+
 def _clean_word(word):
     """Return an encoded word; without line breaks if there are some in it."""
     try:

@@ -50,7 +50,8 @@ _UNSAFE = re.compile(
 )
 _UNREADABLE = re.compile(rf"[\r\n\ufffd]|{_UNSAFE.pattern}")
 _OCTETS = re.compile(r"[^\t\r\n -~]")
-_TYPE = re.compile(r"\s*([\w.+-]+)\s*/\s*([\w.+-]+)", re.ASCII)
+# from the beginning of a word, so that time is linear
+_TYPE = re.compile(r"(?<![\w.+-])([\w.+-]+)\s*/\s*([\w.+-]+)", re.ASCII)
 _SOUND_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+\s*(?:;|$)", re.ASCII)
 _LONG_NAME = re.compile(rf';[^;="]{{{MAX_NAME}}}')
 _PARAMETER = re.compile(r';\s*([\w*-]{1,40})\s*=\s*("[^"\\]*(?:\\.[^"\\]*)*"|[^;]*)', re.ASCII)
@@ -154,6 +155,8 @@ def _is_sound(key, value):
     limit = _INDEXED_FIELDS.get(key, MAX_PARSED_FIELD)
     if len(value) > limit or len(key) > MAX_NAME or _OCTETS.search(value):
         return False
+    if key in _ID_FIELDS and "=?" in value:
+        return False
     if key not in _PARSED_FIELDS and key not in _ADDRESS_FIELDS and "=?" not in value:
         return True
     text = _read(key, value)
@@ -215,6 +218,7 @@ def _unstructured(key, value):
         return text if _read(key, text) else ""
     if key in _ID_FIELDS:
         text = _clean(text).encode("ascii", "replace").decode()
+        text = text.replace("=?", "= ?")  # nothing is encoded in them (RFC 2047, 5)
         if key == "message-id":
             # without one, core makes one; with this one, no answer could be written
             text = text[:MAX_MESSAGE_ID]
