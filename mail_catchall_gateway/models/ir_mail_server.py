@@ -3,7 +3,7 @@ from odoo.tools import consteq
 
 from ..tools.header_text import one_line, plain_line
 from ..tools.inline_images import embed_images, find_image_links
-from ..tools.sendable import make_sendable
+from ..tools.sendable import as_plain, make_sendable
 
 
 class IrMailServer(models.Model):
@@ -31,18 +31,21 @@ class IrMailServer(models.Model):
         as they are, and fails at the names of files. Who gets the mail of a conversation may not
         reach this Odoo, and so its images. What mail servers would refuse is repaired.
         """
+        headers = {name: one_line(value) for name, value in (headers or {}).items()}
+        if "Return-Path" in headers:
+            headers["Return-Path"] = as_plain("Return-Path", headers["Return-Path"])
         message = super().build_email(
-            one_line(email_from),
+            as_plain("From", one_line(email_from)),
             one_line(email_to),
             one_line(subject),
             body,
             email_cc=one_line(email_cc),
             email_bcc=one_line(email_bcc),
-            reply_to=one_line(reply_to),
+            reply_to=as_plain("Reply-To", one_line(reply_to)),
             attachments=[(one_line(name), *rest) for name, *rest in attachments or []],
             message_id=plain_line(message_id),
             references=plain_line(references),
-            headers={name: one_line(value) for name, value in (headers or {}).items()},
+            headers=headers,
             **kwargs,
         )
         make_sendable(message)

@@ -3,7 +3,7 @@ import types
 from odoo import api, fields, models, tools
 
 from ..tools.from_policy import FromPolicy, apply_policy, choose_envelope, choose_policy
-from ..tools.header_text import format_return_path, parse_from
+from ..tools.sendable import as_plain
 from .mail_alias_domain_from import POLICIES
 
 
@@ -137,7 +137,7 @@ class IrMailServer(models.Model):
         envelope_from = choose_envelope(sender, proposed, own_domains)
         if message["Return-Path"] and str(message["Return-Path"]) != envelope_from:
             # Amazon SES checks it
-            message.replace_header("Return-Path", format_return_path(envelope_from))
+            message.replace_header("Return-Path", as_plain("Return-Path", envelope_from))
         return envelope_from, recipients, message
 
     @api.model
@@ -152,7 +152,7 @@ class IrMailServer(models.Model):
             message["Reply-To"] = header_from
         if sender.is_replaced:
             del message["From"]
-            message.set_raw("From", parse_from(sender.header))
+            message.set_raw("From", as_plain("From", sender.header))
         return sender
 
     def _get_test_email_from(self):

@@ -5,7 +5,7 @@ from email.policy import SMTP
 
 from odoo.tests.common import BaseCase
 
-from ..tools.header_text import one_line, parse_from
+from ..tools.header_text import one_line
 
 
 def word(text, charset="utf-8"):
@@ -72,17 +72,3 @@ class TestHeaderText(BaseCase):
     def test_what_is_no_text_stays(self):
         for value, expected in [(None, None), (False, False), (["a\nb", None], ["a b", None])]:
             self.assertEqual(one_line(value), expected)
-
-    def test_from_is_the_same_parsed_before(self):
-        for value in (
-            '"Doe, John" <john@acme.example>',
-            "john@acme.example",
-            "Jürgen <j@x.example>",
-        ):
-            with self.subTest(value=value):
-                mails = [EmailMessage(policy=SMTP), EmailMessage(policy=SMTP)]
-                mails[0]["From"], mails[1]["From"] = value, parse_from(value)
-                self.assertEqual(*map(bytes, mails))
-        folded = '"John"\n <john@acme.example>'
-        for value in (folded, "", None, False):
-            self.assertIs(parse_from(value), value)

@@ -4,7 +4,7 @@ from email.headerregistry import Address
 
 from odoo.tests.common import BaseCase
 
-from ..tools.sendable import make_sendable
+from ..tools.sendable import PlainField, as_plain, make_sendable
 
 LONG = "reply." + "a" * 56
 LONG_NAME = "A very long name, " * 5 + "Ltd"
@@ -17,7 +17,8 @@ class TestSendable(BaseCase):
         # as core imports it, which replaces it
         message = email.message.EmailMessage(policy=email.policy.SMTP)
         for name, value in fields.items():
-            message[name.replace("_", "-")] = value
+            name = name.replace("_", "-")
+            message[name] = as_plain(name, value)
         message.set_content("Two, please.")
         make_sendable(message)
         raw = message.as_bytes()
@@ -29,7 +30,7 @@ class TestSendable(BaseCase):
             address = Address(name, addr_spec=f"{LONG}@acme.example")
             with self.subTest(name=name):
                 header, arrived = self.deliver(Reply_To=str(address))
-                self.assertRegex(header, f"Reply-To: .+\r\n <{LONG}@acme.example>$")
+                self.assertRegex(header, rf"Reply-To: .+\r\n <{LONG}@acme.example>(\r\n|$)")
                 self.assertLessEqual(max(map(len, header.splitlines())), 78)
                 self.assertEqual(arrived["Reply-To"].addresses, (address,))
 
@@ -61,3 +62,38 @@ class TestSendable(BaseCase):
                 header, arrived = self.deliver(Return_Path=address)
                 self.assertIn(f"Return-Path: {address}\r\n", header)
                 self.assertEqual(arrived["Return-Path"], address)
+
+    def test_what_odoo_formats_is_written_as_it_is(self):
+        for value in (
+            '"John Doe" <john@acme.example>',
+            '"Doe, John" <john@acme.example>',
+            r'"Mary \"Bo\" Smith" <mary@acme.example>',
+            "john@acme.example",
+        ):
+            with self.subTest(value=value):
+                self.assertIsInstance(as_plain("From", value), PlainField)
+                header, arrived = self.deliver(From=value)
+                self.assertIn(f"From: {value}\r\n", f"{header}\r\n")
+                expected = email.policy.SMTP.header_factory("From", value)
+                self.assertEqual(arrived["From"].addresses, expected.addresses)
+        folded = as_plain("From", f'"John Doe"\n <{LONG}@acme.example>')
+        self.assertEqual(folded, f'"John Doe" <{LONG}@acme.example>')
+
+    def test_what_needs_more_than_writing_is_left_to_python(self):
+        for value in (
+            '"Jürgen" <j@acme.example>',
+            '"=?utf-8?q?J=C3=BCrgen?=" <j@acme.example>',
+            '"Mary" <mary@acme.example>, bob@acme.example',
+            'Mary" <mary@acme.example>',
+            '"Mary" <mary@acme.example> x',
+            "Mary",
+            "mary@äcme.example",
+            f'"{"x" * 80}" <mary@acme.example>',
+            '"Mary\r\nX-Evil: yes" <mary@acme.example>',
+            "",
+            None,
+            False,
+            ["mary@acme.example"],
+        ):
+            with self.subTest(value=value):
+                self.assertIs(as_plain("From", value), value)

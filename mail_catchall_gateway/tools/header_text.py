@@ -7,17 +7,11 @@ word, and writes what it decoded.
 import base64
 import binascii
 import email.header
-import functools
 import re
-from email.headerregistry import HeaderRegistry, UniqueSingleAddressHeader
-from email.policy import SMTP
 
 #: Ends a field, or may not be in one (RFC 5322, 2.2).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _WORD = re.compile(r"=\?[^?\s]*\?[bq]\?.*?\?=", re.IGNORECASE)
-_MAX_KEPT = 1000  # of what a cache holds
-_HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("return-path", UniqueSingleAddressHeader)
 
 
 def one_line(value):
@@ -65,31 +59,3 @@ def _clean_word(word):
 def _break_words(text):
     """Return a text in which nothing is taken for an encoded word."""
     return text.replace("=?", "= ?")
-
-
-def parse_from(value):
-    """Return From in the shape in which messages hold it.
-
-    Parsing it costs more than all else, and a queue of mails has few senders. What is folded stays
-    as it is: a name that Python folds may fall apart.
-
-    :param value: field body; what is no text, empty or very long stays too
-    """
-    is_usual = value and isinstance(value, str) and len(value) <= _MAX_KEPT and "\n" not in value
-    return _parse_from(value) if is_usual else value
-
-
-@functools.lru_cache(maxsize=256)
-def _parse_from(value):
-    return SMTP.header_factory("From", value)
-
-
-def format_return_path(address):
-    """Return Return-Path in the shape in which messages hold it.
-
-    To Python it is any text, which it encodes where it does not fit into one line; that must not
-    happen to an address (RFC 2047, 5).
-
-    :param str address: addr-spec
-    """
-    return _HEADERS("Return-Path", address)

@@ -1,10 +1,50 @@
 """What Odoo builds from odd mail, made such that mail servers take it."""
 
+import re
+
 from .from_policy import format_sender
-from .header_text import format_return_path
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
 _MAX_FOLDED = 78  # what lines should have, in the same place
+_ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+"
+#: A quoted name and an address in angle brackets, as Odoo formats them, or an address alone.
+_MAILBOX = re.compile(rf'("(?:[ !#-\[\]-~]|\\[ -~])*") <{_ADDRESS}>|{_ADDRESS}', re.ASCII)
+
+
+class PlainField(str):
+    """A header field with one mailbox (RFC 5322, 3.4), written as it was given.
+
+    To ``email`` it is parsed already, as it has the name of its field. Parsing costs more than all
+    else that is done for a header, and what is folded then may fall apart: a quoted name loses its
+    quotation marks, a Return-Path becomes an encoded word.
+    """
+
+    name = ""
+
+    def fold(self, *, policy):
+        """Return the field as it stands in a message, folded before the address if it is long."""
+        line = f"{self.name}: {self}"
+        if len(line) > _MAX_FOLDED and line.endswith(">"):
+            begin, _space, address = line.rpartition(" ")
+            line = f"{begin}{policy.linesep} {address}"
+        return line + policy.linesep
+
+
+def as_plain(name, value):
+    """Return a :class:`PlainField` for a mailbox that needs no encoding; all else as it is.
+
+    :param str name: of the field
+    :param value: its body
+    """
+    if not isinstance(value, str):
+        return value
+    unfolded = value.replace("\n", "")
+    match = _MAILBOX.fullmatch(unfolded)
+    if not match or "=?" in unfolded or len(f"Reply-To: {match[1] or ''}") > _MAX_FOLDED:
+        return value
+    field = PlainField(unfolded)
+    field.name = name
+    return field
 
 
 def make_sendable(message):
@@ -15,7 +55,6 @@ def make_sendable(message):
     """
     _shorten_references(message)
     _fold_reply_to(message)
-    _keep_return_path(message)
     for part in message.walk():
         is_text = isinstance(part.get_payload(), str)
         if is_text and part.get_content_maintype() in ("message", "multipart"):
@@ -39,19 +78,14 @@ def _fold_reply_to(message):
     all else takes that is done for a signed address.
     """
     value = message.get("Reply-To", "")
+    if isinstance(value, PlainField):
+        return
     if len("Reply-To: ") + len(value) <= _MAX_FOLDED or len(value.addresses) != 1:
         return
     (mailbox,) = value.addresses
     if mailbox.display_name and mailbox.addr_spec.isascii():
         del message["Reply-To"]
         message.set_raw("Reply-To", format_sender(mailbox.display_name, mailbox.addr_spec))
-
-
-def _keep_return_path(message):
-    """Keep a long Return-Path as it is: Python would encode it."""
-    address = str(message.get("Return-Path", ""))
-    if len("Return-Path: ") + len(address) > _MAX_FOLDED:
-        message.replace_header("Return-Path", format_return_path(address))
 
 
 def _repair_attached_mail(part):
