@@ -15,15 +15,23 @@ THEIRS = (
     *("märy@bücher.test", "mary@[192.0.2.1]", '"m ary"@customer.test', "a@b", "@", "mary", ""),
     *("x" * 300 + "@customer.test", "mary@" + "x." * 120 + "test", "mary@customer..test"),
 )
+#: Encoded words that begin another header field once they are decoded, the last one decoded twice.
+INJECTED = (
+    "=?utf-8?q?=0D=0AX-Fuzz-Injected:_yes?=",
+    "=?utf-8?b?DQpYLUZ1enotSW5qZWN0ZWQ6IHllcw==?=",
+    "=?utf-8?b?PT91dGYtOD9xPz0wRD0wQVgtRnV6ei1JbmplY3RlZDpfeWVzPz0=?=",
+)
 #: Message-Ids that ``world.py`` knows, and others.
 IDS = (
     *("<known-document@acme.test>", "<known-conversation@acme.test>", "<known-mail@customer.test>"),
     *("<unknown@customer.test>", "<>", "no brackets", "<a b@c>", "<" + "i" * 1200 + "@x>", "<ü@x>"),
-    "<5555-openerp-1-res.partner@acme.test>",
+    *("<5555-openerp-1-res.partner@acme.test>", "=?unknown-8bit?q?=FF?= <x@customer.test>"),
+    *(f"<{word}@x>" for word in INJECTED),
+    *(f"{word} <{'i' * 80}@x>" for word in INJECTED),
 )
 NAMES = (
     *("", "Mary Smith", '"Smith, Mary"', "=?utf-8?q?J=C3=BCrgen?=", "=?utf-8?b?SsO8cmdlbg==?="),
-    *("=?utf-8?q?=0D=0AX-Fuzz-Injected:_yes?=", "=?utf-8?b?DQpYLUZ1enotSW5qZWN0ZWQ6IHllcw==?="),
+    *INJECTED,
     *("=?unknown-8bit?q?=FF?=", "=?utf-8?q?=?=", "=?utf-16?b?/w==?=", "(comment", '"open', "\\"),
     *(
         "john@home.test",
@@ -38,7 +46,7 @@ NAMES = (
 )
 SUBJECTS = (
     *("Bicycles", "Re: Bicycles", "", "=?utf-8?q?Fahrr=C3=A4der?=", "Undelivered Mail", "\0", "ü"),
-    *("Automatic reply: Bicycles", "=?utf-8?b?DQpYLUZ1enotSW5qZWN0ZWQ6IHllcw==?=", "x" * 3000),
+    *("Automatic reply: Bicycles", *INJECTED, "x" * 3000),
     *(
         "=?utf-8?q?" + "=41" * 200 + "?=",
         "=?utf-8?b?w7?= =?utf-8?b?w7w=?=",
