@@ -61,7 +61,8 @@ class MailCatchallInbound(models.Model):
                 left = self[position:]
                 left._release()
                 return left
-            inbound._process_in_transaction()
+            # each transaction reads its own row, and not those of all others again
+            inbound.with_prefetch()._process_in_transaction()
         return self.browse()
 
     @api.model
