@@ -23,7 +23,10 @@ class Database:
         registry = odoo.registry(self.name).check_signaling()
         try:
             with registry.cursor() as cr:
-                yield api.Environment(cr, SUPERUSER_ID, {})
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                yield env
+                # the cursor does so only as long as somebody has the environment
+                env.flush_all()
             registry.signal_changes()
         except Exception:
             registry.reset_changes()

@@ -112,7 +112,10 @@ class MailMail(models.Model):
                 with self.pool.cursor() as cr:
                     # whoever has the mail in hands must not be waited for, it might be ourselves
                     cr.execute("SET LOCAL lock_timeout = '5s'")
-                    self.with_env(self.env(cr=cr))._write_accepted(sending)
+                    mails = self.with_env(self.env(cr=cr))
+                    mails._write_accepted(sending)
+                    # the cursor does so only as long as somebody has the environment
+                    mails.env.flush_all()
                 return
             except psycopg2.Error:
                 _logger.warning("What was sent could not be noted yet", exc_info=True)
