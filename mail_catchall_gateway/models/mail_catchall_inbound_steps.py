@@ -137,8 +137,8 @@ class MailCatchallInbound(models.Model):
         thread = self.env["mail.thread"].with_context(catchall_delivery=delivery)
         parent = thread._get_parent_message(
             {
-                "in_reply_to": values.get("in-reply-to", ""),
-                "references": values.get("references", ""),
+                "in_reply_to": source.decode_ids(values.get("in-reply-to", "")),
+                "references": source.decode_ids(values.get("references", "")),
             }
         )
         if not parent or not parent.res_id or parent.model not in self.env:

@@ -1,4 +1,6 @@
 import base64
+import email.message
+import email.policy
 
 from odoo.tests import tagged
 
@@ -115,6 +117,25 @@ class TestOddMail(CatchallCommon):
                 self.assertVerdict(inbound, "delivered", "user_alias")
                 self.assertIn(expected, inbound.conversation_id.email_from or "")
                 self.assertNotIn("\u202e", inbound.conversation_id.email_from or "")
+
+    def test_answers_whose_message_ids_python_encoded(self):
+        question = self.env["res.partner"].create({"name": "Order"}).message_post(body="How many?")
+        question.message_id = f"<{'1' * 50}-openerp-1-res.partner@a-host-with-a-long-name.example>"
+        answer = email.message.EmailMessage(policy=email.policy.default)  # folds what Odoo does not
+        for number, field in enumerate(("In-Reply-To", "References")):
+            with self.subTest(field):
+                del answer["In-Reply-To"]
+                answer[field] = question.message_id
+                raw = answer.as_bytes().rstrip().decode()
+                self.assertIn("=?utf-8?q?=3C", raw)
+                inbound = self.receive_raw(raw, to=self.mail_alias_domain.catchall_email)
+                self.assertVerdict(inbound, "delivered", "reply")
+                self.assertEqual(inbound.mail_message_ids.res_id, question.res_id)
+                self.assertEqual(inbound.answers_to, question.message_id)
+                # nobody's but for what it answers
+                elsewhere = self.receive_raw(raw, to="list@elsewhere.example")
+                self.assertVerdict(elsewhere, "delivered", "reply")
+                self.assertEqual(number + number + 2, len(question.child_ids))
 
     def test_recipients(self):
         many = ",\r\n ".join(f"p{n}@customer.example" for n in range(10_000))

@@ -155,8 +155,6 @@ def _is_sound(key, value):
     limit = _INDEXED_FIELDS.get(key, MAX_PARSED_FIELD)
     if len(value) > limit or len(key) > MAX_NAME or _OCTETS.search(value):
         return False
-    if key in _ID_FIELDS and "=?" in value:
-        return False
     if key not in _PARSED_FIELDS and key not in _ADDRESS_FIELDS and "=?" not in value:
         return True
     text = _read(key, value)
@@ -218,7 +216,6 @@ def _unstructured(key, value):
         return text if _read(key, text) else ""
     if key in _ID_FIELDS:
         text = _clean(text).encode("ascii", "replace").decode()
-        text = text.replace("=?", "= ?")  # nothing is encoded in them (RFC 2047, 5)
         if key == "message-id":
             # without one, core makes one; with this one, no answer could be written
             text = text[:MAX_MESSAGE_ID]

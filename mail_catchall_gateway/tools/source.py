@@ -130,8 +130,24 @@ def _message_id(value):
 
 def _references(header):
     values = (*header.get_all("References", ()), *header.get_all("In-Reply-To", ()))
-    text = storable(" ".join(str(value)[-MAX_REFERENCES:] for value in values[-2:]))
+    text = storable(" ".join(map(decode_ids, values[-2:])))
     return tuple(dict.fromkeys(_MESSAGE_ID.findall(text)))[-MAX_ANSWERS:]
+
+
+def decode_ids(value):
+    """Return the end of a field of Message-Ids, as it was before a program encoded it.
+
+    It must not (RFC 2047, 5), but Python does so with long ones, whose answers would be nobody's.
+
+    :param value: References or In-Reply-To, as the header has it
+    """
+    text = str(value)[-MAX_REFERENCES:]
+    if "=?" not in text:
+        return text
+    try:
+        return str(email.header.make_header(email.header.decode_header(text)))
+    except (ValueError, LookupError, email.errors.HeaderParseError):
+        return text
 
 
 def _decode(value):
