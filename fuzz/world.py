@@ -1,5 +1,7 @@
 """The database that mails are thrown at, and what must hold for each of them."""
 
+import binascii
+import contextlib
 import email
 import email.policy
 import json
@@ -227,7 +229,15 @@ class World:
 def _mentions(raw, text):
     """Tell whether a mail has a text in it, in whatever encoding."""
     parts = [part for part in email.message_from_bytes(raw).walk() if not part.is_multipart()]
-    return text in raw or any(text in (part.get_payload(decode=True) or b"") for part in parts)
+    contents = [raw, *(part.get_payload(decode=True) or b"" for part in parts)]
+    # an attached mail in base64 is another one to Python, whose text is base64
+    return any(text in content or text in _from_base64(content) for content in contents)
+
+
+def _from_base64(octets):
+    with contextlib.suppress(binascii.Error):
+        return binascii.a2b_base64(octets + b"===")
+    return b""
 
 
 def _reset_peak():

@@ -167,6 +167,10 @@ class TestFuzzFindingsInTools(BaseCase):
         self.assertNotEqual(*ids)
         self.assertEqual([len(one) for one in ids], [MAX_MESSAGE_ID] * 2)
 
+    def test_references_encoded_in_a_charset_that_is_none(self):
+        raw = b"References: <1@x.test> =?ut\xff-8?q?x?= <2@x.test>\r\nIn-Reply-To: =?x?q?=\r\n\r\n"
+        self.assertEqual(summarize(raw).answers_to, ("<1@x.test>", "<2@x.test>"))
+
     def test_what_is_too_long_is_no_address(self):
         value = f"<{'x' * 400}@x.test>, <a@{'x.' * 150}test>, b@x.test"
         self.assertEqual(header_recipients([("To", value)]), ("b@x.test",))

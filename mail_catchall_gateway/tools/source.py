@@ -146,7 +146,7 @@ def decode_ids(value):
         return text
     try:
         return str(email.header.make_header(email.header.decode_header(text)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
+    except (ValueError, LookupError, email.errors.MessageError):
         return text
 
 
@@ -157,7 +157,7 @@ def _decode(value):
         value = value[:MAX_DECODED]
     try:
         decoded = str(email.header.make_header(email.header.decode_header(value)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
+    except (ValueError, LookupError, email.errors.MessageError):
         decoded = ""
     return one_line(decoded or str(value))  # a broken encoded word is shown as it came
 
