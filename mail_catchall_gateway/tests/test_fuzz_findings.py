@@ -72,7 +72,8 @@ class TestFuzzFindings(CatchallCommon):
 
     def test_a_message_id_is_not_decoded_on_the_way_out(self):
         evil = encoded_word("a\r\nX-Evil: yes")
-        for word in ("=?unknown-8bit?q?=FF?=", evil, encoded_word(evil), encoded_word("=?" * 30)):
+        words = "=?unknown-8bit?q?=FF?=", encoded_word("ü"), evil, encoded_word(evil)
+        for word in (*words, encoded_word("=?" * 30)):
             for message_id in (f"{word} <{'x' * 90}@x.example>", f"<{word}@x.example>"):
                 with self.subTest(message_id):
                     self.relay_server.left.clear()

@@ -34,11 +34,13 @@ def one_line(value):
 
 
 def plain_line(value):
-    """Return a text without line breaks and encoded words, which a msg-id never has (RFC 2047, 5).
+    """Return a text in ASCII without line breaks and encoded words, as a msg-id is (RFC 2047, 5).
 
     :param value: body of a header field; what is no text stays
     """
-    return _break_words(_CONTROL.sub(" ", value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return _break_words(_CONTROL.sub(" ", value)).encode("ascii", "replace").decode()
 
 
 def _clean_word(word):
