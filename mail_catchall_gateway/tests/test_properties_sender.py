@@ -1,10 +1,12 @@
 import email
 import email.header
+import email.message
 import email.policy
 import string
 
 from hypothesis import assume, given
 
+from odoo import tools
 from odoo.tests.common import BaseCase
 
 from ..tools import signed_address as signed_tool
@@ -21,11 +23,29 @@ from ..tools.from_policy import (
 )
 from ..tools.refusal import explain
 from ..tools.round_trip import examine
+from ..tools.sendable import MAX_LINE, PlainField, as_plain
 from ..tools.sender_authentication import MAX_LENGTH, authenticate
 from ..tools.signed_address import SignedAddress, build_local_part, parse_local_part
 from .properties import addresses, anything, checked, domains, fields, names, st
 
 OURS = "outgoing@acme.test"
+
+
+class TestSendableProperties(BaseCase):
+    @checked
+    @given(st.text(string.printable, max_size=60) | names, addresses)
+    def test_what_is_written_as_it_is_says_the_same(self, name, address):
+        value = tools.formataddr((name, address))
+        field = as_plain("From", value)
+        assume(isinstance(field, PlainField))
+        message = email.message.EmailMessage(policy=email.policy.SMTP)
+        message["From"] = field
+        raw = message.as_bytes()
+        self.assertLessEqual(max(map(len, raw.splitlines())), MAX_LINE)
+        arrived = email.message_from_bytes(raw, policy=email.policy.default)
+        self.assertEqual(arrived.keys(), ["From"])
+        (mailbox,) = arrived["From"].addresses
+        self.assertEqual((mailbox.display_name, mailbox.addr_spec), (name, address))
 
 
 class TestFromPolicyProperties(BaseCase):

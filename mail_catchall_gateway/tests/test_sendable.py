@@ -4,7 +4,7 @@ from email.headerregistry import Address
 
 from odoo.tests.common import BaseCase
 
-from ..tools.sendable import PlainField, as_plain, make_sendable
+from ..tools.sendable import MAX_LINE, PlainField, as_plain, make_sendable
 
 LONG = "reply." + "a" * 56
 LONG_NAME = "A very long name, " * 5 + "Ltd"
@@ -89,6 +89,7 @@ class TestSendable(BaseCase):
             "Mary",
             "mary@äcme.example",
             f'"{"x" * 80}" <mary@acme.example>',
+            f"{'x' * MAX_LINE}@acme.example",
             '"Mary\r\nX-Evil: yes" <mary@acme.example>',
             "",
             None,

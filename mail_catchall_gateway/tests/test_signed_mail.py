@@ -60,6 +60,21 @@ class TestSignedMail(CatchallCommon):
     # ANSWERS
     # ------------------------------------------------------------
 
+    def test_long_addresses_leave_as_they_are(self):
+        address = f"reply.{'a' * 56}@mail.a-company-with-a-long-name.example"
+        message = self.env["ir.mail_server"].build_email(
+            f'"Doe, John" <{address}>',
+            ["mary@customer.example"],
+            "Bicycles",
+            "Two, please.",
+            reply_to=f'"Acme, Ltd" <{address}>',
+            headers={"Return-Path": address},
+        )
+        raw = message.as_bytes().decode()
+        self.assertIn(f'From: "Doe, John"\r\n <{address}>\r\n', raw)
+        self.assertIn(f'Reply-To: "Acme, Ltd"\r\n <{address}>\r\n', raw)
+        self.assertIn(f"Return-Path: {address}\r\n", raw)
+
     def test_an_answer_finds_its_document_by_its_address_alone(self):
         message = self.write_on(self.document)
         left = self.leave()

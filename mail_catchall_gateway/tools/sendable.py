@@ -6,7 +6,7 @@ from .from_policy import format_sender
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
 _MAX_FOLDED = 78  # what lines should have, in the same place
-_ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+"
+_ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,250}@[\w.-]{1,250}"
 #: A quoted name and an address in angle brackets, as Odoo formats them, or an address alone.
 _MAILBOX = re.compile(rf'("(?:[ !#-\[\]-~]|\\[ -~])*") <{_ADDRESS}>|{_ADDRESS}', re.ASCII)
 
@@ -38,7 +38,7 @@ def as_plain(name, value):
     """
     if not isinstance(value, str):
         return value
-    unfolded = value.replace("\n", "")
+    unfolded = value.replace("\n <", " <")
     match = _MAILBOX.fullmatch(unfolded)
     if not match or "=?" in unfolded or len(f"Reply-To: {match[1] or ''}") > _MAX_FOLDED:
         return value

@@ -12,6 +12,8 @@ import hashlib
 import itertools
 import re
 
+from .repair_charsets import decode_words
+
 #: Values beyond this are cut: they are shown, and a header may be megabytes long.
 MAX_LENGTH = 500
 #: Octets and fields of a header that are looked at: no mail has as many (``repair`` refuses more).
@@ -130,7 +132,7 @@ def _message_id(value):
 
 def _references(header):
     values = (*header.get_all("References", ()), *header.get_all("In-Reply-To", ()))
-    text = storable(" ".join(map(decode_ids, values[-2:])))
+    text = " ".join(map(decode_ids, values[-2:]))
     return tuple(dict.fromkeys(_MESSAGE_ID.findall(text)))[-MAX_ANSWERS:]
 
 
@@ -140,14 +142,9 @@ def decode_ids(value):
     It must not (RFC 2047, 5), but Python does so with long ones, whose answers would be nobody's.
 
     :param value: References or In-Reply-To, as the header has it
+    :return str: as PostgreSQL stores it
     """
-    text = str(value)[-MAX_REFERENCES:]
-    if "=?" not in text:
-        return text
-    try:
-        return str(email.header.make_header(email.header.decode_header(text)))
-    except (ValueError, LookupError, email.errors.MessageError):
-        return text
+    return storable(decode_words(str(value)[-MAX_REFERENCES:]))
 
 
 def _decode(value):
@@ -157,7 +154,7 @@ def _decode(value):
         value = value[:MAX_DECODED]
     try:
         decoded = str(email.header.make_header(email.header.decode_header(value)))
-    except (ValueError, LookupError, email.errors.MessageError):
+    except (ValueError, LookupError, email.errors.HeaderParseError):
         decoded = ""
     return one_line(decoded or str(value))  # a broken encoded word is shown as it came
 
