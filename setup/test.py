@@ -1,12 +1,14 @@
 """The checks behind test.sh, each with odoo-bin's or pytest's own count of tests."""
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,6 +33,7 @@ class Checks:
     def __init__(self, state: Path):
         self.state = state
         self.results = []
+        self.processes = []
 
     # ------------------------------------------------------------
     # CHECKS
@@ -50,19 +53,15 @@ class Checks:
         return self.odoo_test("test_install", "-u", ADDON, tags=f"/{ADDON}")
 
     def pytest_odoo(self):
-        """the same tests by pytest-odoo, and the lines and branches that they leave out"""
+        """the same tests by pytest-odoo"""
         config = Odoo(self.stack, "test_install", free_port()).write_config()
-        for old in self.state.glob("coverage*"):
-            old.unlink()  # of another state of the source
-        result = self.pytest(
+        return self.pytest(
             f"--odoo-config={config}",
             "--odoo-database=test_install",
             "--odoo-http",
             f"{ADDON}/tests",
             runner=self.coverage_of("pytest_odoo"),
         )
-        self.report_coverage()
-        return result
 
     def i18n(self):
         """every text is exported, and in every language"""
@@ -79,9 +78,16 @@ class Checks:
 
     def e2e(self):
         """end to end: Postfix, Dovecot, processes that die, uninstalling"""
-        result = self.pytest("-p", "no:odoo", "e2e", runner=self.coverage_of("e2e"))
-        self.report_coverage()
-        return result
+        return self.finish_pytest(self.e2e_beside or self.start_e2e())
+
+    def coverage(self):
+        """lines and branches that neither pytest_odoo nor e2e went through; see COVERAGE.md"""
+        data = f"--data-file={self.state / 'coverage'}"
+        parts = map(str, sorted(self.state.glob("coverage_*")))
+        self.python("-m", "coverage", "combine", "--quiet", "--keep", data, *parts)
+        self.python("-m", "coverage", "report", data)
+        total = [sys.executable, "-m", "coverage", "report", "--format=total", data]
+        return f"{subprocess.check_output(total, cwd=REPO, text=True).strip()} %"
 
     def kills(self):
         """10,000 mails, two workers, 100 kills; the dialogue cut after every 7th octet"""
@@ -147,34 +153,47 @@ class Checks:
 
     def pytest(self, *arguments: str, environment=None, runner=()) -> str:
         """Run pytest, within another program if there is one, and return its own summary."""
+        process = self.start_pytest(*arguments, environment=environment, runner=runner)
+        return self.finish_pytest(process)
+
+    def start_pytest(self, *arguments: str, environment=None, runner=()) -> subprocess.Popen:
+        """Start pytest; what it prints waits in a file, ``output``, for :meth:`finish_pytest`."""
         command = [sys.executable, *runner, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += arguments
-        process = subprocess.Popen(
-            command,
-            cwd=REPO,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **(environment or {})},
-        )
-        last = ""
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            last = line.strip() or last
-        if process.wait() or not re.search(r"\b\d+ passed", last):
+        file = {"dir": self.state, "prefix": "pytest_", "errors": "replace"}
+        output = tempfile.NamedTemporaryFile("r", **file)
+        with open(output.name, "w") as sink:
+            process = subprocess.Popen(
+                [*command, *arguments],
+                cwd=REPO,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+            )
+        process.output = output
+        self.processes.append(process)
+        return process
+
+    def finish_pytest(self, process: subprocess.Popen) -> str:
+        """Show what pytest prints until it ends, and return its own summary."""
+        text, ended = "", False
+        with process.output as output:
+            while not ended:
+                ended = process.poll() is not None  # first: what it printed last is read then
+                more = output.read()
+                print(more, end="", flush=True)
+                text += more
+                time.sleep(0 if ended else 0.2)
+        last = text.strip().rpartition("\n")[2]
+        if process.returncode or not re.search(r"\b\d+ passed", last):
             raise StackError(f"pytest: {last}")
         return last
+
+    def start_e2e(self):
+        return self.start_pytest("-p", "no:odoo", "e2e", runner=self.coverage_of("e2e"))
 
     def coverage_of(self, check: str) -> list:
         """Return what runs a program such that its own process is measured."""
         return ["-m", "coverage", "run", f"--data-file={self.state / f'coverage_{check}'}"]
-
-    def report_coverage(self):
-        """Show what none of the checks that were measured goes through; see COVERAGE.md."""
-        data = f"--data-file={self.state / 'coverage'}"
-        parts = map(str, sorted(self.state.glob("coverage_*")))
-        self.python("-m", "coverage", "combine", "--quiet", "--keep", data, *parts)
-        self.python("-m", "coverage", "report", data)
 
     def odoo_test(self, database: str, *arguments: str, tags: str) -> str:
         """Run odoo-bin with tests, and return its own count of them."""
@@ -201,8 +220,21 @@ class Checks:
             raise StackError(f"{counts[-1][0] if counts else 'odoo-bin failed'}, see {log}")
         return counts[-1][0]
 
+    @contextlib.contextmanager
+    def beside(self, names):
+        """Have e2e, the longest, run beside the others: it has servers of its own."""
+        self.e2e_beside = self.start_e2e() if "e2e" in names[1:] else None
+        try:
+            yield
+        finally:
+            for process in self.processes:
+                process.terminate()  # if we are stopped
+                process.wait()
+
     def run(self, names):
-        with Stack(self.state, durable=False) as self.stack:
+        for old in self.state.glob("coverage_*") if "pytest_odoo" in names else ():
+            old.unlink()  # of another state of the source
+        with Stack(self.state, durable=False) as self.stack, self.beside(names):
             for name in names:
                 check = getattr(self, name)
                 print(f"\n\033[1m== {name}: {check.__doc__}\033[0m", flush=True)
@@ -220,7 +252,7 @@ class Checks:
 
 DEFAULT = (
     *("lint", "odoo_bin", "upgrade", "pytest_odoo", "i18n", "mail_server"),
-    *("gateway", "e2e", "fuzz", "demo"),
+    *("gateway", "fuzz", "demo", "e2e", "coverage"),
 )
 #: What takes longer: with ``--all``.
 LONG = ("core", "kills", "soak")
