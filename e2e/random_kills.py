@@ -1,6 +1,6 @@
 """Workers that fetch and process, killed at random.
 
-    random_kills.py CONFIG DATABASE KILLS SECONDS
+    random_kills.py CONFIG DATABASE KILLS SECONDS MAILS
 
 Two at once, each replaced when it is killed. Afterwards they go on until nothing waits; what dead
 workers had in hands is made due then, for nobody wants to wait the minute.
@@ -19,6 +19,8 @@ import psycopg2
 import odoo
 
 WORKERS = 2
+#: Seconds without any change after which something is lost.
+PATIENCE = 300
 
 
 def work(database):
@@ -53,7 +55,7 @@ def query(database, text):
     return result
 
 
-def main(config, database, kills, seconds):
+def main(config, database, kills, seconds, mails):
     odoo.tools.config.parse_config([f"--config={config}", "--log-level=error"])
     odoo.registry(database)
     odoo.sql_db.close_all()
@@ -67,30 +69,31 @@ def main(config, database, kills, seconds):
             workers[workers.index(victim)] = start(database)
             (count,) = query(database, "SELECT count(*) FROM mail_message")[0]
             print(f"killed {_kill + 1}: {count} messages", flush=True)
-        finish(database)
+        finish(database, mails)
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
 
-def finish(database):
-    """Wait until nothing waits any more."""
-    last, since = None, time.monotonic()
+def finish(database, mails):
+    """Wait until all mails are there and none waits any more."""
+    last, since, due = None, time.monotonic(), 5
     while True:
-        states = query(
-            database,
-            "SELECT state, count(*) FROM mail_catchall_inbound"
-            " WHERE state IN ('pending', 'processing') GROUP BY state",
+        counts = dict(
+            query(database, "SELECT state, count(*) FROM mail_catchall_inbound GROUP BY 1")
         )
-        if states != last:
-            last, since = states, time.monotonic()
+        if counts != last:
+            last, since, due = counts, time.monotonic(), 5
         idle = time.monotonic() - since
-        if not states and idle > 3:
+        waits = counts.keys() & {"pending", "processing"}
+        if sum(counts.values()) >= mails and not waits and idle > 3:  # flagged as seen, too
             return
-        if idle > 5:
+        if idle > PATIENCE:
+            raise TimeoutError(f"Nothing happens any more: {counts}")
+        if idle > due:
             make_due(database)
-            since = time.monotonic()
+            due += 5
         time.sleep(0.5)
 
 
@@ -99,9 +102,10 @@ def make_due(database):
         query(
             database,
             "UPDATE mail_catchall_inbound SET next_attempt = NULL"
-            " WHERE state IN ('pending', 'processing')",
+            " WHERE state IN ('pending', 'processing');"
+            "UPDATE fetchmail_server SET next_fetch = NULL",
         )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))

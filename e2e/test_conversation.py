@@ -76,7 +76,7 @@ def test_a_bcc_arrives_and_nobody_is_bounced(world):
     assert inbound.recipients == JOHN
     assert inbound.verdict_code == "user_alias"
     assert len(world.inbox("john")) == 1
-    assert not world.files("mary@customer.test")
+    assert not world.all_mails("mary@customer.test")
 
 
 def test_user_and_team_in_one_mail(world):
@@ -167,7 +167,7 @@ def test_a_user_forwards_to_a_colleague(world):
     assert "Yes, I can." in world.inbox("john")[-1].body
     back = world.mails(OWN, 2)[-1]
     assert_not_leaked(back, "jane@home.test")
-    assert not world.files("mary@customer.test"), "the customer is not told"
+    assert not world.all_mails("mary@customer.test"), "the customer is not told"
     assert len(world.env["mail.catchall.conversation"].search([])) == 2
 
 

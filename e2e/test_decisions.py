@@ -84,7 +84,7 @@ def test_who_mistypes_is_told_once_where_the_domain_says_so(world):
 def test_foreign_domain(world):
     inbound = decide(world, "somebody@elsewhere.test", bcc=[CATCHALL])
     assert verdict(inbound) == ("ignored", "foreign_domain")
-    assert not world.files("mary@customer.test")
+    assert not world.all_mails("mary@customer.test")
 
 
 def test_an_outsiders_sales_is_not_ours(world):

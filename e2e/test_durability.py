@@ -63,7 +63,7 @@ def test_a_failing_mail_does_not_hold_up_the_next(world):
     assert world.inbound(failing).state == "pending"
     assert "no_such_field" in world.inbound(failing).error
     assert world.inbound(good).state == "delivered"
-    assert not world.files("mary@customer.test"), "the sender is not told of our error"
+    assert not world.all_mails("mary@customer.test"), "the sender is not told of our error"
 
     team.alias_id.alias_defaults = "{}"
     world.make_due()

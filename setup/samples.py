@@ -100,5 +100,5 @@ def answer(odoo: Odoo, say):
         message_type="comment",
         subtype_xmlid="mail.mt_comment",
     )
-    wait_for(lambda: len(list(mailbox.glob("*"))) > before, "John's answer", 60)
+    wait_for(lambda: len(list(mailbox.glob("*"))) > before, "John's answer", 180)
     say("  John answered Mary: she has it, from John Doe <john.doe@acme.test>.")

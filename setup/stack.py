@@ -82,7 +82,7 @@ def start_alone():
         yield
 
 
-def wait_for(check, what: str, seconds: float = 30.0):
+def wait_for(check, what: str, seconds: float = 120.0):
     """Return the first true result of ``check()``, polled; raise StackError after ``seconds``."""
     end = time.monotonic() + seconds
     while True:
@@ -144,7 +144,7 @@ class Server(abc.ABC):
                 start_new_session=self.own_session,
             )
         try:
-            wait_for(lambda: self.process.poll() is not None or self.is_ready(), self.name)
+            wait_for(lambda: self.process.poll() is not None or self.is_ready(), self.name, 180)
             if self.process.poll() is not None:
                 raise StackError(f"{self.name} ended at once")
         except StackError as error:
@@ -157,7 +157,7 @@ class Server(abc.ABC):
         if self.process.poll() is None:
             self.process.send_signal(signum)
             try:
-                self.process.wait(20)
+                self.process.wait(120)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -363,6 +363,7 @@ smtpd_recipient_restrictions = check_recipient_access regexp:{self.conf}/verifie
 unverified_recipient_reject_code = 550
 address_verify_map =
 address_verify_poll_delay = 1s
+address_verify_poll_count = 60
 smtpd_peername_lookup = no
 alias_maps =
 alias_database =
@@ -421,6 +422,9 @@ postlog   unix-dgram n - n - 1 postlogd
   -o smtpd_sender_restrictions=check_sender_access,regexp:{self.conf}/own_senders
 """
         (self.conf / "master.cf").write_text((listeners + services.lstrip()).lstrip())
+        if not self.stack.durable:  # mail of an earlier run would come into this one
+            for name in ("maildrop", "incoming", "active", "deferred", "defer"):
+                shutil.rmtree(spool / name, ignore_errors=True)
         with open(self.folder / "output", "ab") as output:  # makes the queue's folders
             check = ["postfix", "-c", str(self.conf), "check"]
             subprocess.run(check, check=True, stdout=output, stderr=output)

@@ -123,7 +123,7 @@ class TestLmtpServer(BaseCase):
         self.assertEqual(len(running.stored), 1)
 
     def test_a_client_that_is_slow_is_left(self):
-        with RunningServer(seconds=0.2) as running, running.connect() as lmtp:
+        with RunningServer(seconds=2) as running, running.connect() as lmtp:
             self.assertEqual(lmtp.sock.recv(100), b"")
             with running.connect() as other:
                 other.ehlo()
