@@ -23,6 +23,7 @@ from . import mail_alias_list
 from . import mail_catchall_blocked
 from . import mail_catchall_conversation
 from . import mail_catchall_conversation_lang
+from . import mail_catchall_conversation_left
 from . import mail_catchall_conversation_mail
 from . import mail_catchall_inbound
 from . import mail_catchall_inbound_counter

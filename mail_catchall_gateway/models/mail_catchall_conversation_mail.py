@@ -236,7 +236,8 @@ class MailCatchallConversation(models.Model):
             recipient_ids, mail_values, additional_values=additional_values
         )
         partners = self.env["res.partner"].browse(recipient_ids).sudo()
-        if len(partners) > 1 and not any(self._is_internal(partner) for partner in partners):
+        users = partners.with_context(active_test=False).user_ids
+        if len(partners) > 1 and all(user.share for user in users):
             first = self._match_correspondent(partners.ids) or partners[0]
             others = (partners - first).filtered("email_normalized")
             if first.email_normalized:

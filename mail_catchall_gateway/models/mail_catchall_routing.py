@@ -60,12 +60,15 @@ class Addressed:
         :param list routes: (model, thread_id, custom_values, uid, alias), see ``message_route``
         :raise ValueError: as core does, if nobody gets the mail
         """
-        if not self:
-            return routes
-        documents = [route for route in routes if route[0] != CONVERSATION]
         answered = [route for route in routes if route[0] == CONVERSATION and route[1]]
-        if self._is_answer_to_all(message_dict):
-            documents += answered
+        is_to_all = not self or self._is_answer_to_all(message_dict)
+        left = self._get_left(answered) if is_to_all else self.env[CONVERSATION]
+        if not self and not left:
+            return routes
+        self._add_successors(left)
+        documents = [route for route in routes if route[0] != CONVERSATION]
+        if is_to_all:
+            documents += [route for route in answered if route[1] not in left.ids]
         # a document that was made for a blind copy is shown to nobody
         shared = [route for route in documents if not (route[4] and self._is_blind(route[4]))]
         message_dict["catchall_addressed"] = self
@@ -86,6 +89,21 @@ class Addressed:
                 )
             )
         return found
+
+    def _get_left(self, routes):
+        """Return the conversations that nobody reads any more: all members left the company.
+
+        :param list routes: of conversations, see ``message_route``
+        """
+        conversations = self.env[CONVERSATION].sudo().browse(route[1] for route in routes)
+        return conversations.filtered(lambda conversation: not conversation.user_ids)
+
+    def _add_successors(self, conversations):
+        """Add who gets the mail of those who left: an answer may name the gateway alone."""
+        members = conversations.with_context(active_test=False).user_ids
+        self.aliases |= members.alias_id
+        for alias in members.alias_id:
+            self.users |= alias._get_receiving_user()
 
     def _is_answer_to_all(self, message_dict):
         """Tell whether the mail is written to the gateway itself, which the Reply-To may name."""

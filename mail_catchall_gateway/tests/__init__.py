@@ -65,3 +65,4 @@ from . import test_subaddress
 from . import test_tours
 from . import test_unrouted
 from . import test_what_is_said
+from . import test_who_left
