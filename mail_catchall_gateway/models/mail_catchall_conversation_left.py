@@ -13,7 +13,7 @@ class MailCatchallConversation(models.Model):
         none of his business any more, and stand in Cc of answers with his own address.
         """
         recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
-        users = self.sudo().user_ids.filtered(lambda user: not user.share)
+        users = self.sudo().user_ids.filtered(lambda user: user.active and not user.share)
         named = (msg_vals or {}).get("partner_ids") or message.sudo().partner_ids.ids
         known = {*users.partner_id.ids, *named}
         return [data for data in recipients if data["id"] in known]

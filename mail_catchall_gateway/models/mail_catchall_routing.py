@@ -96,7 +96,7 @@ class Addressed:
         :param list routes: of conversations, see ``message_route``
         """
         conversations = self.env[CONVERSATION].sudo().browse(route[1] for route in routes)
-        return conversations.filtered(lambda conversation: not conversation.user_ids)
+        return conversations.filtered(lambda c: not c.user_ids.filtered("active"))
 
     def _add_successors(self, conversations):
         """Add who gets the mail of those who left: an answer may name the gateway alone."""
