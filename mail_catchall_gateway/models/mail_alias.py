@@ -69,6 +69,11 @@ class MailAlias(models.Model):
             addresses.update(f"{alias.alias_name}@{name}" for name in names)
         self.env["res.users"]._check_no_own_address(addresses)
 
+    @api.constrains("alias_name")
+    def _check_internal_user(self):
+        """An alias without a name stays with a user who is internal no more, and gets none then."""
+        self.sudo().alias_user_id._check_alias_internal_user()
+
     @api.model
     def _sanitize_allowed_domains(self, allowed_domains):
         """Name the entry that is no domain: mail for it would not be received."""

@@ -51,7 +51,7 @@ class ResUsers(models.Model):
     @api.constrains("alias_id", "groups_id")
     def _check_alias_internal_user(self):
         for user in self:
-            if user.alias_id and user.share:
+            if user.alias_name and user.share:
                 raise ValidationError(
                     _(
                         "%(user)s cannot have the messaging alias %(alias)s: only internal users "

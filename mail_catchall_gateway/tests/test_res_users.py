@@ -53,6 +53,16 @@ class TestMessagingAlias(CatchallCommon):
             portal.alias_name = "chell"
         self.assertIn("only internal users", str(caught.exception))
 
+    def test_who_gives_his_alias_up_may_become_a_portal_user(self):
+        portal = self.env.ref("base.group_portal")
+        with self.assertRaises(ValidationError):
+            self.john.groups_id = portal
+        self.john.alias_name = False
+        self.john.groups_id = portal
+        self.assertTrue(self.john.share)
+        with self.assertRaises(ValidationError):
+            self.john.alias_name = "john.doe"
+
     def test_the_alias_goes_with_its_user(self):
         alias = self.john.alias_id
         self.john.unlink()
