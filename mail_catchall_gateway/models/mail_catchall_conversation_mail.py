@@ -125,7 +125,7 @@ class MailCatchallConversation(models.Model):
         if is_answer and not self._has_outsider(partner_ids):
             partner_ids += self._find_or_create_correspondents().ids
         message = super().message_post(partner_ids=partner_ids, **kwargs)
-        values = {"last_message_date": message.date}
+        values = {"last_message_date": fields.Datetime.now()}  # a mail's own may be any
         if is_answer:
             partner = self.partner_id or self._match_correspondent(partner_ids)
             values.update(is_unanswered=False, partner_id=partner.id)

@@ -3,6 +3,7 @@ import re
 
 from markupsafe import Markup
 
+from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import Form, tagged
 
@@ -209,6 +210,14 @@ class TestConversation(CatchallCommon):
         conversation = self.converse()
         self.answer_from_mailbox(conversation, cc=f"Mary <{self.address}>")
         self.assertFalse(self.sent_to(self.address))
+
+    def test_what_came_last_is_on_top_whatever_date_it_says(self):
+        for date in ("Thu, 01 Jan 1970 00:00:00 +0000", "Thu, 01 Jan 2099 00:00:00 +0000"):
+            with self.subTest(date=date):
+                before = fields.Datetime.now()
+                inbound = self.receive(self.make_mail(self.john.alias_email, date=date))
+                last = inbound.conversation_id.last_message_date
+                self.assertTrue(before <= last <= fields.Datetime.now(), last)
 
     def test_unanswered_until_answered(self):
         conversation = self.converse()
