@@ -127,8 +127,9 @@ class MailCatchallConversation(models.Model):
         message = super().message_post(partner_ids=partner_ids, **kwargs)
         values = {"last_message_date": fields.Datetime.now()}  # a mail's own may be any
         if is_answer:
-            partner = self.partner_id or self._match_correspondent(partner_ids)
-            values.update(is_unanswered=False, partner_id=partner.id)
+            values["is_unanswered"] = False
+            if not self.partner_id:
+                values["partner_id"] = self._match_correspondent(partner_ids).id
         self.sudo().write(values)
         return message
 
@@ -168,7 +169,7 @@ class MailCatchallConversation(models.Model):
         delivery = self.env.context.get("catchall_delivery")
         reached = delivery.header_recipients if delivery else ()
         emails = [email for email in emails if tools.email_normalize(email) not in reached]
-        contact = self._match_correspondent(conversation.partner_id.ids)
+        contact = self._match_correspondent(conversation.partner_id.filtered("active").ids)
         found = (
             self.env["mail.thread"]
             .sudo()
@@ -237,7 +238,7 @@ class MailCatchallConversation(models.Model):
         )
         partners = self.env["res.partner"].browse(recipient_ids).sudo()
         users = partners.with_context(active_test=False).user_ids
-        if len(partners) > 1 and all(user.share for user in users):
+        if len(partners) > 1 and all(users.mapped("share")):
             first = self._match_correspondent(partners.ids) or partners[0]
             others = (partners - first).filtered("email_normalized")
             if first.email_normalized:

@@ -115,6 +115,22 @@ class TestConversation(CatchallCommon):
         self.assertEqual(conversation.partner_id, mary)
         self.assertEqual(len(self.sent_to(self.address)), 1)
 
+    def test_an_answer_leaves_though_the_contact_was_archived(self):
+        conversation = self.converse()
+        self.post(conversation, self.john, "Sorry, no")
+        conversation.partner_id.active = False
+        self.post(conversation, self.john, "Or maybe")
+        self.assertEqual(len(self.sent_to(self.address)), 1)
+
+    def test_answers_go_to_who_wrote_though_the_contact_has_another_address_now(self):
+        conversation = self.converse()
+        self.post(conversation, self.john, "Sorry, no")
+        self.env.flush_all()  # he does it later
+        conversation.partner_id.email = "mary@elsewhere.example"
+        for text in ("Or maybe", "Or not"):
+            self.post(conversation, self.john, text)
+            self.assertEqual(len(self.sent_to(self.address)), 1, text)
+
     def test_a_note_stays_inside(self):
         conversation = self.converse()
         with self.mock_mail_gateway():
