@@ -82,7 +82,7 @@ class MailCatchallInbound(models.Model):
             return delivery.verdict
         if delivery.loop:
             return Verdict("loop", "ignored", self._get_loop_reason(delivery))
-        if delivery.routes is None:
+        if delivery.routes is None and not self._is_for_nobody(delivery):
             return Verdict("duplicate", "ignored", _("A message with this Message-Id exists."))
         if delivery.rejected_by and not delivery.routes:
             reason = _("Its sender may not write to %s.", delivery.rejected_by)
@@ -98,6 +98,15 @@ class MailCatchallInbound(models.Model):
             repaired = _("Repaired, to be readable: %s.", ", ".join(delivery.repaired.notes))
             reason = f"{reason} {repaired}".strip()
         return Verdict(self._get_route_code(delivery), "delivered", reason)
+
+    @api.model
+    def _is_for_nobody(self, delivery):
+        """Tell whether a mail was delivered for an address of ours that nobody has.
+
+        Core knows the Message-Id of what a user wrote, and nobody would hear of his typing error.
+        """
+        unknown = {recipient.address for recipient in delivery.get_all("unknown")}
+        return not unknown.isdisjoint(delivery.recipients or unknown)
 
     @api.model
     def _get_loop_reason(self, delivery):

@@ -69,6 +69,7 @@ class MailThread(models.AbstractModel):
             msg_dict["to"] = msg_dict["recipients"] = ",".join(delivery.only)
             # core would ignore the mail, for the copy that it posted; see message_route
             msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
+            msg_dict["x_odoo_message_id"] = ""
         return msg_dict
 
     @api.model

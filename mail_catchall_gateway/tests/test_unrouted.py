@@ -51,6 +51,28 @@ class TestUnrouted(CatchallCommon):
         inbound = self.receive(self.make_mail(self.john.alias_email))
         self.assertVerdict(inbound, "bounced", "unrouted")
 
+    def test_the_typing_error_of_a_user_waits_too(self):
+        """What he writes in Odoo comes back under the Message-Id of his message."""
+        talk = self.env["mail.catchall.conversation"].with_user(self.jane)
+        talk = talk.create({"name": "Bicycles", "email_from": self.typo})
+        for to, state, code in [
+            ([self.typo], "review", "unrouted"),
+            ([self.john.alias_email], "ignored", "duplicate"),
+        ]:
+            with self.subTest(to=to):
+                self.post(talk, self.jane, "Two, please.")
+                (sent,) = self.sent_to(self.typo)
+                inbound = self.receive(sent.as_bytes(), to)
+                self.assertVerdict(inbound, state, code)
+                self.assertEqual(bool(inbound.suggested_alias_id), state == "review")
+        inbound = inbound.search([("state", "=", "review")])
+        with self.mock_mail_gateway():
+            verdict = inbound._route_to(self.john.alias_id)
+        self.assertEqual(
+            (verdict.action, verdict.code), ("delivered", "user_alias"), verdict.reason
+        )
+        self.assertEqual(len(self.inbox(self.john)), 1, "one click delivers it")
+
     def test_a_copy_for_a_typing_error_is_not_lost(self):
         """One mail to John and to nobody: the catch-all gets a copy for each."""
         mail = self.make_mail(f"{self.john.alias_email}, {self.typo}")
