@@ -163,23 +163,24 @@ class MailCatchallConversation(models.Model):
         conversation = self.sudo()
         if not conversation.email_from:
             return conversation.partner_id
-        emails = [conversation.email_from]
+        emails = self._split_emails(conversation.email_from)
         if conversation.reply_to_all:
             emails += tools.email_split_and_format(conversation.email_cc)
         delivery = self.env.context.get("catchall_delivery")
         reached = delivery.header_recipients if delivery else ()
         emails = [email for email in emails if tools.email_normalize(email) not in reached]
         contact = self._match_correspondent(conversation.partner_id.filtered("active").ids)
-        found = (
-            self.env["mail.thread"]
-            .sudo()
-            ._mail_find_partner_from_emails(
-                [email for email in emails if not contact or email != conversation.email_from],
-                force_create=True,
-            )
-        )
+        others = [email for email in emails if not contact or email != conversation.email_from]
+        thread = self.env["mail.thread"].sudo()
+        found = thread._mail_find_partner_from_emails(others, force_create=True)
         partners = self.env["res.partner"].concat(*found)
         return partners | contact if conversation.email_from in emails else partners
+
+    @api.model
+    def _split_emails(self, value):
+        """Return the addresses of a correspondent, whom a user may have named several as."""
+        emails = tools.email_split_and_format(value)
+        return emails if len(emails) > 1 else [value]
 
     def _match_correspondent(self, partner_ids):
         """Return the recipient who is the correspondent: the web client makes contacts itself."""
@@ -190,7 +191,8 @@ class MailCatchallConversation(models.Model):
     def _message_get_suggested_recipients(self):
         recipients = super()._message_get_suggested_recipients()
         for conversation in self:
-            emails = [(conversation.email_from, _("Correspondent"))]
+            emails = self._split_emails(conversation.email_from)
+            emails = [(email, _("Correspondent")) for email in emails]
             if conversation.reply_to_all:
                 cc = tools.email_split_and_format(conversation.email_cc)
                 emails += [(email, _("Cc")) for email in cc]

@@ -446,3 +446,14 @@ class TestConversation(CatchallCommon):
         (sent,) = self.sent_to("bob@customer.example")
         self.assertEqual(sent["From"].addresses[0].addr_spec, self.john.alias_email)
         self.assertEqual(sent["Subject"], "Spare parts")
+
+    def test_a_user_starts_a_conversation_with_two(self):
+        talk = self.env["mail.catchall.conversation"].with_user(self.john)
+        emails = "Bob <bob@customer.example>, olga@customer.example"
+        talk = talk.create({"name": "Spare parts", "email_from": emails})
+        suggested = talk._message_get_suggested_recipients()[talk.id]
+        self.assertEqual(len(suggested), 2)
+        for text in ("Do you have any?", "Please."):
+            self.post(talk, self.john, text)
+            for address in ("bob@customer.example", "olga@customer.example"):
+                self.assertEqual(len(self.sent_to(address)), 1, text)
