@@ -1,7 +1,7 @@
 import xmlrpc.client
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 
 from ..tools import source
 
@@ -206,12 +206,21 @@ class MailCatchallInbound(models.Model):
         return self.with_context(catchall_source_files=files)
 
     def _get_source(self):
-        """Return the source of this mail as bytes."""
+        """Return the source of this mail as bytes; nothing if it was dropped.
+
+        :raise UserError: if its file is not there: core reads it as an empty one, and an empty mail
+            would be delivered in its place
+        """
         self.ensure_one()
         if file := self.env.context.get("catchall_source_files", {}).get(self.id):
-            return self.env["ir.attachment"]._file_read(file)
-        # the web client asks for sizes in the place of contents
-        return self.with_context(bin_size=False)._get_source_attachments().raw or b""
+            raw = self.env["ir.attachment"]._file_read(file)
+        else:
+            # the web client asks for sizes in the place of contents
+            raw = self.with_context(bin_size=False)._get_source_attachments().raw or b""
+        if not raw and self.size and not self.is_source_dropped:
+            name = self.name or self.message_id
+            raise UserError(_("The source of “%s” is missing in the filestore of Odoo.", name))
+        return raw
 
     @api.model
     def _find_messages(self, message_ids):

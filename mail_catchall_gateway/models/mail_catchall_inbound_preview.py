@@ -1,6 +1,7 @@
 from markupsafe import Markup
 
 from odoo import _, api, fields, models, tools
+from odoo.exceptions import UserError
 
 from ..tools.preview import block_remote, read_content
 from ..tools.source import parse_header, storable
@@ -43,7 +44,10 @@ class MailCatchallInbound(models.Model):
         self.check_access_rule("read")
 
     def _render_preview(self):
-        text, is_html, names = read_content(self._get_source())
+        try:
+            text, is_html, names = read_content(self._get_source())
+        except UserError as error:
+            return Markup("<p><i>%s</i></p>") % error
         if is_html:
             html = tools.html_sanitize(
                 text, sanitize_attributes=True, strip_style=True, strip_classes=True
@@ -61,7 +65,11 @@ class MailCatchallInbound(models.Model):
     def _compute_header_text(self):
         self._origin._check_readable()
         for inbound in self:
-            header = parse_header(inbound._origin._get_source())
+            try:
+                header = parse_header(inbound._origin._get_source())
+            except UserError as error:
+                inbound.header_text = str(error)
+                continue
             lines = (f"{name}: {value}" for name, value in header.items())
             inbound.header_text = storable("\n".join(lines))[:MAX_HEADER]
 

@@ -28,6 +28,7 @@ from . import test_lmtp_server
 from . import test_mail_server_form
 from . import test_mail_wait
 from . import test_mailbox
+from . import test_missing_source
 from . import test_odd_mail
 from . import test_properties_addresses
 from . import test_properties_imap
