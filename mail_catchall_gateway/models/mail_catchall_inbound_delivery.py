@@ -153,8 +153,11 @@ class MailCatchallInbound(models.Model):
         self.suggested_alias_id = alias
         if alias and is_typo and domain.unrouted_autocorrect:
             return self._redirect(delivery, raw, alias, addresses[0])
-        if domain.unrouted_policy == "forward":
-            return self._redirect(delivery, raw, domain.unrouted_alias_id, addresses[0])
+        fallback = domain.unrouted_alias_id
+        # it may have lost its name since, or have moved to the domain of another company
+        is_usable = fallback.alias_name and fallback.alias_domain_id == domain
+        if domain.unrouted_policy == "forward" and is_usable:
+            return self._redirect(delivery, raw, fallback, addresses[0])
         if domain.unrouted_policy == "bounce":
             return self._reject(delivery, raw, "unrouted", reason)
         return Verdict("unrouted", "review", reason)

@@ -85,6 +85,19 @@ class TestUnrouted(CatchallCommon):
         self.assertVerdict(inbound, "ignored", "duplicate")
         self.assertEqual(len(self.inbox(self.john)), 1)
 
+    def test_what_its_alias_cannot_take_waits(self):
+        alias = self.team_alias
+        alias.alias_domain_id = self.alias_domain
+        self.alias_domain.write({"unrouted_policy": "forward", "unrouted_alias_id": alias.id})
+        for values in (
+            {"alias_domain_id": self.mail_alias_domain_c2.id},
+            {"alias_name": False},
+        ):
+            with self.subTest(**values):
+                alias.write(values)
+                inbound = self.receive(self.make_mail(f"somebody.else@{self.domain}"))
+                self.assertVerdict(inbound, "review", "unrouted")
+
     # ------------------------------------------------------------
     # BOUNCE
     # ------------------------------------------------------------
