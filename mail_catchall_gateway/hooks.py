@@ -1,5 +1,9 @@
 """Finds what was set up before, and leaves a working stock Odoo behind."""
 
+import contextlib
+
+from odoo.exceptions import ValidationError
+
 ALLOWED_DOMAINS = "mail.catchall.domain.allowed"
 
 
@@ -10,7 +14,18 @@ def post_init_hook(env):
     if allowed.strip(" ,"):
         # written before core normalized it (odoo 16 and earlier)
         parameters.set_param(ALLOWED_DOMAINS, allowed)
+    _lower_domain_names(env)
     env["mail.catchall.setup"]._announce_found()
+
+
+def _lower_domain_names(env):
+    """Let mail for Acme.com find its aliases: core writes the name as it is, and finds none."""
+    domains = env["mail.alias.domain"].search([])  # pylint: disable=no-search-all
+    names = domains.mapped("name")
+    for domain in domains.filtered(lambda d: d.name.lower() not in names):
+        # what a user's own address speaks against is said afterwards, and can be mended
+        with contextlib.suppress(ValidationError), env.cr.savepoint():
+            domain.name = domain.name.lower()
 
 
 def uninstall_hook(env):

@@ -131,13 +131,13 @@ class MailAliasDomain(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            self._normalize_accepted(vals)
+            self._normalize_names(vals)
         domains = super().create(vals_list)
         self.env.registry.clear_cache()
         return domains
 
     def write(self, vals):
-        vals = self._normalize_accepted(dict(vals))
+        vals = self._normalize_names(dict(vals))
         res = super().write(vals)
         cached = {"name", "bounce_alias", "catchall_alias", "default_from"}
         if vals.keys() & (cached | {"accepted_domain_names", "subaddress_separator"}):
@@ -149,7 +149,10 @@ class MailAliasDomain(models.Model):
         return super().unlink()
 
     @api.model
-    def _normalize_accepted(self, vals):
+    def _normalize_names(self, vals):
+        if vals.get("name"):
+            # as addresses are compared; core keeps Acme.com, and finds none of its aliases
+            vals["name"] = vals["name"].lower()
         if vals.get("accepted_domain_names"):
             names = re.split(r"[\s,;]+", vals["accepted_domain_names"])
             names = [normalize_domain(name.lstrip("@")) for name in names]

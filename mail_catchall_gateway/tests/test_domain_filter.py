@@ -165,6 +165,14 @@ class TestDomainFilter(CatchallCommon):
             self.alias_domain.accepted_domain_names, "acme.example, xn--bcher-kva.example"
         )
 
+    def test_a_domain_written_with_capitals_is_the_domain(self):
+        """Core keeps them, and finds no alias of it."""
+        self.alias_domain.name = "Acme.Example"
+        other = self.env["mail.alias.domain"].create({"name": "Other.Example"})
+        self.assertEqual((self.alias_domain.name, other.name), ("acme.example", "other.example"))
+        inbound = self.receive(self.make_mail("John.Doe@Acme.Example"))
+        self.assertVerdict(inbound, "delivered", "user_alias")
+
     def test_the_wrong_entry_is_named(self):
         other = self.mail_alias_domain_c2
         other.accepted_domain_names = "taken.example"

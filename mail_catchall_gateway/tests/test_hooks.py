@@ -58,6 +58,23 @@ class TestPostInit(CatchallCommon):
         guide = self.env["mail.catchall.setup"]._find(self.company_admin)
         self.assertNotIn("By aliases", guide.found_notes or "")
 
+    def test_a_domain_with_capitals_is_found(self):
+        domain = self.mail_alias_domain
+        for name, taken, expected in [
+            ("Shop.Example", "shop.example", "Shop.Example"),
+            ("Acme.Example", "other.example", "acme.example"),
+        ]:
+            with self.subTest(name=name):
+                self.mail_alias_domain_c2.name = taken
+                self.env.flush_all()
+                # as core wrote it
+                query = "UPDATE mail_alias_domain SET name = %s WHERE id = %s"
+                self.env.cr.execute(query, [name, domain.id])
+                self.env.invalidate_all()
+                self.install()
+                self.assertEqual(domain.name, expected)
+        self.assertEqual(self.john.alias_id.alias_full_name, "john.doe@acme.example")
+
     def test_domains_of_local_parts(self):
         alias = self._create_team_alias(name="sales", alias_incoming_local=True)
         self.assertIn("sales", self.install())
