@@ -1,3 +1,5 @@
+from lxml import etree
+
 from odoo.exceptions import ValidationError
 from odoo.tests import Form, tagged
 
@@ -99,6 +101,15 @@ class TestScreens(ReviewCommon):
         self.assertNotIn("last_inbound_date", alias.fields_get())
         self.assertNotIn("inbound_ids", alias.fields_get())
 
+    def test_managers_may_search_by_every_field_they_are_offered(self):
+        for name in ("mail_catchall_inbound_view_search", "mail_alias_view_search_catchall"):
+            view = self.env.ref(f"mail_catchall_gateway.{name}")
+            model = self.env[view.model].with_user(self.manager)
+            arch = etree.fromstring(model.get_view(view.id, "search")["arch"])
+            for field in arch.xpath("//field[not(@filter_domain)]"):
+                with self.subTest(name, field=field.get("name")):
+                    model.search([(field.get("name"), "ilike", "x")], limit=1)
+
     def test_aliases_of_archived_users_are_found(self):
         view = self.env.ref("mail_catchall_gateway.mail_alias_view_search_catchall")
         self.assertIn("alias_user_id.active", view.arch)
@@ -159,6 +170,16 @@ class TestSettings(ReviewCommon):
         self.settings(catchall_unrouted_policy="review", catchall_unrouted_alias_id=False).execute()
         self.assertEqual(domain.unrouted_policy, "review")
         self.assertFalse(domain.unrouted_alias_id)
+
+    def test_no_number_of_days_is_negative(self):
+        for name in ("delivered", "ignored", "renamed_alias", "reply"):
+            with self.subTest(name), self.assertRaises(ValidationError):
+                self.settings(**{f"catchall_{name}_days": -1})
+
+    def test_a_parameter_that_is_no_number_does_not_close_the_settings(self):
+        parameters = self.env["ir.config_parameter"]
+        parameters.set_param("mail_catchall_gateway.renamed_alias_days", "ninety")
+        self.assertEqual(self.settings().catchall_renamed_alias_days, 90)
 
     def test_policies_are_those_of_the_domain_that_was_chosen(self):
         other = self.env["mail.alias.domain"].create(
