@@ -1,4 +1,3 @@
-import datetime
 import logging
 import time
 
@@ -9,6 +8,7 @@ from odoo import fields, models
 from ..tools.mailbox import read_ahead
 from ..tools.mailbox_result import FetchResult
 from ..tools.source import summarize
+from ..tools.time_limit import in_days
 
 _logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class FetchmailServer(models.Model):
         """Return the UIDs of stored mails that are to stay on the server for some more days."""
         if not self._leaves_mail():
             return set()
-        limit = fields.Datetime.now() - datetime.timedelta(days=self.leave_days)
+        limit = fields.Datetime.now() - in_days(self.leave_days)
         return {uid for uid, row in stored.items() if row["create_date"] > limit}
 
     def _find_known(self, bodies, stored):

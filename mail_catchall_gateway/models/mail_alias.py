@@ -1,9 +1,8 @@
-import datetime
-
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..tools.addresses import is_domain_name, normalize_domain
+from ..tools.time_limit import in_days
 
 
 class MailAlias(models.Model):
@@ -151,7 +150,7 @@ class MailAlias(models.Model):
                     "alias_user_id": self.alias_user_id.id,
                     "alias_name": name,
                     "alias_domain_id": self.alias_domain_id.id,
-                    "alias_expiration": fields.Date.today() + datetime.timedelta(days=days),
+                    "alias_expiration": fields.Date.today() + in_days(days),
                 }
             )
 
@@ -173,7 +172,8 @@ class MailAlias(models.Model):
     @api.model
     def _get_renamed_alias_days(self):
         parameters = self.env["ir.config_parameter"].sudo()
-        return int(parameters.get_param("mail_catchall_gateway.renamed_alias_days", 90))
+        value = parameters.get_param("mail_catchall_gateway.renamed_alias_days") or ""
+        return int(value) if value.isdecimal() else 90
 
     @api.autovacuum
     def _gc_expired_aliases(self):

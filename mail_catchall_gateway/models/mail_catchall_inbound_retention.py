@@ -1,7 +1,8 @@
-import datetime
 import logging
 
 from odoo import api, fields, models
+
+from ..tools.time_limit import in_days
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class MailCatchallInbound(models.Model):
         for key, (_default, states) in RETENTION.items():
             days = self._get_retention_days(key)
             if days:
-                self._drop_sources(states, fields.Datetime.now() - datetime.timedelta(days=days))
+                self._drop_sources(states, fields.Datetime.now() - in_days(days))
 
     @api.model
     def _drop_sources(self, states, limit):

@@ -1,6 +1,6 @@
-import datetime
-
 from odoo import api, fields, models, tools
+
+from ..tools.time_limit import in_days
 
 
 class MailThread(models.AbstractModel):
@@ -22,9 +22,9 @@ class MailThread(models.AbstractModel):
     @api.model
     def _is_old(self, message):
         parameters = self.env["ir.config_parameter"].sudo()
-        days = int(parameters.get_param("mail_catchall_gateway.reply_days", 0))
-        limit = fields.Datetime.now() - datetime.timedelta(days=days)
-        return days > 0 and message.date < limit
+        value = parameters.get_param("mail_catchall_gateway.reply_days") or ""
+        days = int(value) if value.isdecimal() else 0
+        return days > 0 and message.date < fields.Datetime.now() - in_days(days)
 
     @api.model
     def _has_part(self, message, address):

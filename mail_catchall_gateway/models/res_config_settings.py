@@ -5,6 +5,7 @@ RETENTION_FIELDS = {
     "catchall_delivered_days": "mail_catchall_gateway.delivered_days",
     "catchall_ignored_days": "mail_catchall_gateway.ignored_days",
 }
+DAYS_FIELDS = [*RETENTION_FIELDS, "catchall_renamed_alias_days", "catchall_reply_days"]
 
 
 class ResConfigSettings(models.TransientModel):
@@ -66,11 +67,10 @@ class ResConfigSettings(models.TransientModel):
             if settings.catchall_loop_threshold < 1 or settings.catchall_loop_minutes < 1:
                 raise ValidationError(_("Loops are found by counting: use numbers above zero."))
 
-    @api.constrains("catchall_delivered_days", "catchall_ignored_days")
+    @api.constrains(*DAYS_FIELDS)
     def _check_days(self):
-        for settings in self:
-            if settings.catchall_delivered_days < 0 or settings.catchall_ignored_days < 0:
-                raise ValidationError(_("A number of days cannot be negative."))
+        if any(settings[name] < 0 for settings in self for name in DAYS_FIELDS):
+            raise ValidationError(_("A number of days cannot be negative."))
 
     @api.model
     def get_values(self):

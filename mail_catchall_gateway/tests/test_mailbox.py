@@ -1,11 +1,12 @@
 import concurrent.futures
+import datetime
 import threading
 
 from odoo.tests.common import BaseCase
 
 from ..tools import imap
 from ..tools.mailbox import read_ahead
-from ..tools.time_limit import share, smallest_limit
+from ..tools.time_limit import in_days, share, smallest_limit
 
 
 class FakeMailbox:
@@ -79,6 +80,12 @@ class TestMailbox(BaseCase):
     def test_limits(self):
         self.assertEqual(smallest_limit([120, -1, 0, None, 60], 600), 60)
         self.assertEqual(smallest_limit([0, -1], 600), 600)
+
+    def test_days(self):
+        self.assertEqual(in_days(30).days, 30)
+        self.assertEqual(in_days(999_999), in_days(36_500))
+        self.assertTrue(datetime.datetime(2020, 1, 1) - in_days(10**9))
+        self.assertTrue(datetime.datetime(2020, 1, 1) + in_days(10**9))
 
     def test_shares(self):
         self.assertEqual(share(100, 2, 0), 50)

@@ -56,6 +56,7 @@ class TestRetention(CatchallCommon):
             ("3", False),
             ("0", True),
             ("1000", True),
+            ("999999", True),
             ("", False),
             ("x", False),
         ]:

@@ -33,6 +33,8 @@ class TestStranger(CatchallCommon):
         for sender, days_old, limit, expected in [
             ("Eve <eve@evil.example>", 400, 0, True),
             ("Ivy <ivy@evil.example>", 10, 30, True),
+            ("Ian <ian@evil.example>", 400, 999_999, True),
+            ("Iva <iva@evil.example>", 400, "for ever", True),
             ("Eva <eva@evil.example>", 31, 30, False),
             (self.customer, 31, 30, True),
             ("bob@customer.example", 31, 30, True),

@@ -1,5 +1,15 @@
 """How long something may take."""
 
+import datetime
+
+#: A hundred years: no date is much further away.
+MAX_DAYS = 36_500
+
+
+def in_days(days):
+    """Return so many days as ``timedelta``; who means for ever writes 999999."""
+    return datetime.timedelta(days=min(days, MAX_DAYS))
+
 
 def smallest_limit(limits, default):
     """Return the smallest of the limits in seconds that is one: 0 and less are none."""
