@@ -1,3 +1,5 @@
+import re
+
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -142,6 +144,7 @@ class FetchmailServer(models.Model):
         A mail that the mailbox's own address is all that is known of was written to the catchall.
         """
         own = [self.user] if "@" in (self.user or "") else []
-        names = [name.strip() for name in (self.recipient_headers or "").split(",") if name.strip()]
+        # written as in a mail too, with the colon
+        names = [name for name in re.split(r"[\s,;:]+", self.recipient_headers or "") if name]
         catchalls = self.env["mail.alias.domain"]._get_catchall_addresses()
         return names or list(RECIPIENT_HEADERS), own + catchalls

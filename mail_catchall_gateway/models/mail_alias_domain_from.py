@@ -51,7 +51,10 @@ class MailAliasDomain(models.Model):
 
         :raise ValidationError: that says what is expected
         """
-        if address and tools.email_normalize(address) != address.strip().lower():
+        if not address:
+            return
+        plain = address.strip().lower()
+        if tools.email_normalize(address) != plain or plain.startswith("@"):
             raise ValidationError(
                 _("“%s” is not one plain address, like outgoing@acme.com.", address)
             )

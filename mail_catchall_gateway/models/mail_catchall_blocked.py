@@ -1,3 +1,5 @@
+import re
+
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
@@ -54,7 +56,7 @@ class MailCatchallBlocked(models.Model):
     def _normalize(self, vals):
         if not vals.get("email"):
             return vals
-        email = vals["email"].strip().lstrip("@")
+        email = re.sub(r"^\*?@", "", vals["email"].strip())  # *@shop.example is all of it
         email = normalize_address(email) if "@" in email else normalize_domain(email)
         return {**vals, "email": email}
 

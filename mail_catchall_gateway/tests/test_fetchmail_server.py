@@ -36,6 +36,9 @@ class TestFetchmailServer(CatchallCommon):
         for value, expected in [
             ("X-Rcpt, Delivered-To", ["X-Rcpt", "Delivered-To"]),
             (" X-Rcpt ,,", ["X-Rcpt"]),
+            ("X-Rcpt: , Delivered-To:", ["X-Rcpt", "Delivered-To"]),
+            ("X-Rcpt Delivered-To", ["X-Rcpt", "Delivered-To"]),
+            (":", list(RECIPIENT_HEADERS)),
             (False, list(RECIPIENT_HEADERS)),
         ]:
             with self.subTest(value=value):

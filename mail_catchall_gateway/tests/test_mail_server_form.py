@@ -103,7 +103,7 @@ class TestMailServerForm(CatchallCommon):
         self.assertIn("no address to send as", self.relay.from_warning)
 
     def test_only_one_plain_address_can_be_sent_as(self):
-        for address in ("Acme <a@acme.com>", "acme", "a@acme.com, b@acme.com"):
+        for address in ("Acme <a@acme.com>", "acme", "@acme.com", "a@acme.com, b@acme.com"):
             for record in (self.relay, self.mail_alias_domain):
                 with self.subTest(address=address), self.assertRaises(ValidationError):
                     record.from_address = address
