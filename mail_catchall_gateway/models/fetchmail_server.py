@@ -90,7 +90,10 @@ class FetchmailServer(models.Model):
                 raise ValidationError(
                     _("Name the folder that mail from %s is moved to.", server.display_name)
                 )
-            if server.archive_folder == (server.folder or "INBOX"):
+            folders = [server.archive_folder, server.folder or "INBOX"]
+            # RFC 3501, 5.1: that one name in any case
+            folders = ["INBOX" if name.upper() == "INBOX" else name for name in folders]
+            if folders[0] == folders[1]:
                 raise ValidationError(
                     _("Mail from %s cannot be moved to where it is.", server.display_name)
                 )

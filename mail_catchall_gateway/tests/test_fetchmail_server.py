@@ -54,6 +54,8 @@ class TestFetchmailServer(CatchallCommon):
             {"max_message_size": -1},
             {"after_fetch": "move"},
             {"after_fetch": "move", "archive_folder": "INBOX"},
+            {"after_fetch": "move", "archive_folder": "inbox"},
+            {"after_fetch": "move", "archive_folder": "inbox", "folder": False},
             {"folder": "INBOX\r\nA1 DELETE x"},
         ]:
             with self.subTest(**values), self.assertRaises(ValidationError):
