@@ -95,6 +95,9 @@ class FetchmailServer(models.Model):
     def _describe_error(self, error):
         """Return what an error means for somebody who set the mailbox up."""
         text = self._get_error_text(error)
+        if isinstance(error, UnicodeEncodeError):
+            # at the login; its arguments hold all that was to be sent, the password too
+            return _("User and password can only have plain letters, digits and signs (ASCII).")
         if isinstance(error, socket.gaierror):
             return _("There is no mail server %(name)s: %(text)s", name=self.server, text=text)
         if isinstance(error, ssl.SSLError):
@@ -120,5 +123,6 @@ class FetchmailServer(models.Model):
             part.decode(errors="replace") if isinstance(part, bytes) else str(part)
             for part in error.args
         )
-        text = str(error) if isinstance(error, OSError) else " ".join(parts)
+        is_worded = isinstance(error, (OSError, UnicodeError))
+        text = str(error) if is_worded else " ".join(parts)
         return one_line(text) or type(error).__name__

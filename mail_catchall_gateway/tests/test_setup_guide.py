@@ -121,6 +121,7 @@ class TestSetupGuide(SetupCommon):
         self.enter_mailbox()
         for error, expected in [
             (FetchmailServerError(b"[AUTHENTICATIONFAILED] no"), "Check user and password"),
+            (UnicodeEncodeError("ascii", "wört", 1, 2, "ordinal"), "User and password"),
             (OSError("Connection refused"), "Check the name of the server, the port"),
             (OSError("[SSL: WRONG_VERSION_NUMBER]"), "Check port and encryption"),
         ]:
@@ -130,6 +131,7 @@ class TestSetupGuide(SetupCommon):
                 self.assertEqual(self.guide.mailbox_state, "error")
                 self.assertIn(expected, self.guide.mailbox_text)
                 self.assertNotIn("b'", self.guide.mailbox_text)
+                self.assertNotIn("wört", self.guide.mailbox_text)
                 self.assertFalse(self.guide.mailbox_id.is_catchall)
 
     def test_a_fetch_that_fails_shows(self):

@@ -75,6 +75,16 @@ class TestWhatIsSaid(ReviewCommon):
             with self.subTest(error=error):
                 self.assertIn(expected, mailbox._describe_error(error))
 
+    def test_no_error_tells_the_password(self):
+        """Of one with accents Python says all that could not be encoded."""
+        mailbox = self._create_mailbox(server="mail.example", port=993)
+        with self.assertRaises(UnicodeEncodeError) as caught:
+            "geheimwört".encode("ascii")
+        text = mailbox._describe_error(caught.exception)
+        self.assertNotIn("geheim", text)
+        self.assertIn("ASCII", text)
+        self.assertNotIn("geheim", mailbox._get_error_text(caught.exception))
+
     def test_how_a_fetch_went(self):
         mailbox = self._create_mailbox()
         states = ["delivered", "delivered", "review", "failed", "ignored", "bounced", "pending"]

@@ -10,6 +10,8 @@ from odoo.tools import email_normalize, formataddr
 from ..tools.imap_folders import parse_list
 from ..tools.source import one_line
 
+#: What is said where user or password are wrong; core calls accents in them a server's name.
+LOGIN_WORDS = ("authenticat", "login", "credential", "password", "can't encode character")
 _BYTES = re.compile(r"\bb(['\"])(.*?)\1")
 
 
@@ -34,7 +36,11 @@ class MailCatchallSetup(models.Model):
                 folders = self._list_folders()
                 mailbox.write({"is_catchall": True, "folder": self._choose_folder(folders)})
         except UserError as error:
-            self.mailbox_error = self._explain_login(str(error))
+            if isinstance(error.__context__, UnicodeEncodeError):
+                # core's text has all that could not be encoded: the password
+                self.mailbox_error = mailbox._describe_error(error.__context__)
+            else:
+                self.mailbox_error = self._explain_login(str(error))
             return
         self.mailbox_folder_ids = [
             Command.clear(),
@@ -70,7 +76,7 @@ class MailCatchallSetup(models.Model):
         self.ensure_one()
         text = self._clean_error(text)
         lower = text.lower()
-        if any(word in lower for word in ("authenticat", "login", "credential", "password")):
+        if any(word in lower for word in LOGIN_WORDS):
             advice = _("Check user and password.")
         elif "ssl" in lower or "wrong version" in lower or "certificate" in lower:
             advice = _("Check port and encryption: they belong together.")
