@@ -93,8 +93,12 @@ class Addressed:
     def _get_left(self, routes):
         """Return the conversations that nobody reads any more: all members left the company.
 
+        Of what a machine answers, none: nobody has to read it.
+
         :param list routes: of conversations, see ``message_route``
         """
+        if self.delivery is not None and self.delivery.automatic.kind == "replied":
+            return self.env[CONVERSATION]
         conversations = self.env[CONVERSATION].sudo().browse(route[1] for route in routes)
         return conversations.filtered(lambda c: not c.user_ids.filtered("active"))
 

@@ -2,6 +2,7 @@ import datetime
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Command
 from odoo.tests import Form, tagged
 from odoo.tests.common import BaseCase
 
@@ -298,6 +299,44 @@ class TestAliasLife(CatchallCommon):
             self.env["mail.thread"].message_process(
                 None, self.make_mail(self.john.alias_email).as_bytes()
             )
+
+    def test_no_answer_is_delivered_to_who_left(self):
+        """Nobody else could read it, and he would read it in his own mailbox."""
+        self.mail_alias_domain.signed_reply_to = True
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        conversation = inbound.conversation_id
+        self.post(conversation, self.john, "Which colour?")
+        (sent,) = self.sent_to("mary@customer.example")
+        self.john.active = False
+        for delegate, jane_too, expected in [
+            (self.env["res.users"], False, "review"),
+            (self.jane, False, "delivered"),
+            (self.env["res.users"], True, "delivered"),
+        ]:
+            with self.subTest(delegate=delegate.name, jane_too=jane_too):
+                self.john.alias_delegate_id = delegate
+                if jane_too:
+                    conversation.write({"user_ids": [Command.link(self.jane.id)]})
+                    self.env.invalidate_all()  # core's cache forgets who is archived
+                answer = self.make_mail(sent["Reply-To"], in_reply_to=sent["Message-Id"])
+                inbound = self.receive(answer)
+                self.assertEqual(inbound.state, expected, inbound.reason)
+                self.assertFalse(self.sent_to("john@home.example"))
+                if expected == "review":
+                    self.assertIn("archived", inbound.reason)
+                    continue
+                self.assertEqual(inbound.conversation_id == conversation, jane_too)
+                self.assertEqual(inbound.conversation_id.user_ids, self.jane)
+                self.assertIn(inbound.mail_message_ids, self.inbox(self.jane))
+
+    def test_only_who_is_written_to_inherits(self):
+        max_ = self._create_user("Max", "Power")
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        self.john.write({"active": False, "alias_delegate_id": max_.id})
+        answer = self.make_mail(self.jane.alias_email, in_reply_to=inbound.message_id)
+        inbound = self.receive(answer)
+        self.assertEqual(inbound.conversation_id.user_ids, self.jane)
+        self.assertFalse(self.inbox(max_))
 
     def test_delegates_in_a_circle_end(self):
         self.john.alias_delegate_id = self.jane

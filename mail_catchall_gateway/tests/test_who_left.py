@@ -71,21 +71,39 @@ class TestWhoLeft(CatchallCommon):
     # ------------------------------------------------------------
 
     def test_an_answer_that_nobody_would_read_waits_for_review(self):
-        for is_deleted, to in [
-            (True, self.address),
-            (False, self.mail_alias_domain.catchall_email),
+        own, catchall = f"ann.lee@{self.domain}", self.mail_alias_domain.catchall_email
+        for is_deleted, to, named in [
+            (True, own, own),
+            (False, catchall, own),
+            (True, catchall, "No alias has one"),
         ]:
-            with self.subTest(is_deleted=is_deleted):
+            with self.subTest(is_deleted=is_deleted, to=to):
                 user = self._create_user("Ann", "Lee")
                 conversation = self.start(user)
                 message = self.post(conversation, user, "Hello").with_env(self.env)
-                to = user.alias_email if is_deleted else to
                 self.leave(user, is_deleted)
                 inbound = self.answer(message, to)
                 self.assertVerdict(inbound, "review", "unrouted")
+                self.assertIn(named, inbound.reason)
                 self.assertEqual(len(conversation.message_ids), 2)
                 self.assertFalse(self.emails, "not to his own mailbox either")
                 user.exists().unlink()
+
+    def test_an_answer_of_a_machine_stays_a_note_that_nobody_has_to_read(self):
+        conversation = self.start(self.john)
+        message = self.post(conversation, self.john, "Hello")
+        self.john.alias_delegate_id = self.max
+        self.leave(self.john)
+        answer = self.make_mail(
+            self.mail_alias_domain.catchall_email,
+            in_reply_to=message.message_id,
+            auto_submitted="auto-replied",
+        )
+        inbound = self.receive(answer)
+        self.assertVerdict(inbound, "delivered", "auto_reply")
+        self.assertEqual(inbound.mail_message_ids.res_id, conversation.id)
+        self.assertFalse(self.inbox(self.max))
+        self.assertFalse(self.emails)
 
     def test_an_answer_to_the_gateway_itself_reaches_the_delegate(self):
         conversation = self.start(self.john)
