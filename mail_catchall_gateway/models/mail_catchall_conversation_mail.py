@@ -161,38 +161,31 @@ class MailCatchallConversation(models.Model):
         """
         self.ensure_one()
         conversation = self.sudo()
-        if not conversation.email_from:
+        wanted = emails = conversation._get_correspondents()
+        if not any(wanted):
             return conversation.partner_id
-        emails = self._split_emails(conversation.email_from)
         if conversation.reply_to_all:
-            emails += tools.email_split_and_format(conversation.email_cc)
+            emails = wanted + tools.email_split_and_format(conversation.email_cc)
         delivery = self.env.context.get("catchall_delivery")
         reached = delivery.header_recipients if delivery else ()
         emails = [email for email in emails if tools.email_normalize(email) not in reached]
         contact = self._match_correspondent(conversation.partner_id.filtered("active").ids)
-        others = [email for email in emails if not contact or email != conversation.email_from]
+        others = [email for email in emails if not contact or email != wanted[0]]
         thread = self.env["mail.thread"].sudo()
         found = thread._mail_find_partner_from_emails(others, force_create=True)
         partners = self.env["res.partner"].concat(*found)
-        return partners | contact if conversation.email_from in emails else partners
-
-    @api.model
-    def _split_emails(self, value):
-        """Return the addresses of a correspondent, whom a user may have named several as."""
-        emails = tools.email_split_and_format(value)
-        return emails if len(emails) > 1 else [value]
+        return partners | contact if wanted[0] in emails else partners
 
     def _match_correspondent(self, partner_ids):
         """Return the recipient who is the correspondent: the web client makes contacts itself."""
-        address = tools.email_normalize(self.email_from)
+        address = tools.email_normalize(self.email_reply_to or self.email_from)
         partners = self.env["res.partner"].browse(partner_ids)
         return partners.filtered(lambda p: address and p.email_normalized == address)[:1]
 
     def _message_get_suggested_recipients(self):
         recipients = super()._message_get_suggested_recipients()
         for conversation in self:
-            emails = self._split_emails(conversation.email_from)
-            emails = [(email, _("Correspondent")) for email in emails]
+            emails = [(email, _("Correspondent")) for email in conversation._get_correspondents()]
             if conversation.reply_to_all:
                 cc = tools.email_split_and_format(conversation.email_cc)
                 emails += [(email, _("Cc")) for email in cc]

@@ -40,6 +40,7 @@ from . import test_refusal
 from . import test_relay
 from . import test_repair
 from . import test_res_users
+from . import test_reply_to
 from . import test_retention
 from . import test_review
 from . import test_round_trip
