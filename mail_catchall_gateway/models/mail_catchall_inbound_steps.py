@@ -157,7 +157,9 @@ class MailCatchallInbound(models.Model):
         after a crash, may have it too. The Message-Id of what a user sends from his own mailbox
         is not that of the message, so that core does not know it again.
         """
-        earlier = self._find_earlier(delivery)
+        found = self._find_earlier(delivery)
+        earlier = found.filtered(lambda inbound: not inbound._is_another_mail(self))
+        delivery.has_used_id = found != earlier
         if not earlier:
             return None
         done = earlier.filtered(lambda inbound: inbound.state == "delivered")
@@ -166,7 +168,7 @@ class MailCatchallInbound(models.Model):
         for inbound in earlier:
             unknown.difference_update((inbound.recipients or "").split(", "))
         self.alias_ids -= done.alias_ids
-        same = earlier.filtered(lambda inbound: inbound.recipients == self.recipients)
+        same = earlier.filtered(lambda inbound: inbound._get_addressees() == self._get_addressees())
         if not unknown and (not self.alias_ids or same):
             reason = _("Received before, as inbound email %s.", (same or earlier)[0].id)
             return Verdict("duplicate", "ignored", reason)
@@ -193,6 +195,18 @@ class MailCatchallInbound(models.Model):
         source = self._get_source_attachments()
         same = same_size._get_source_attachments().filtered(lambda a: a.checksum == source.checksum)
         return self.browse(sorted(same.mapped("res_id")))
+
+    def _get_addressees(self):
+        """Return whom a mail was delivered for; where nothing tells, whom it names."""
+        return self.recipients or (self.email_to, self.email_cc)
+
+    def _is_another_mail(self, other):
+        """Tell whether a program gave two different mails the same Message-Id.
+
+        A list changes the subject of a copy, and who sends a mail once more its date: not both.
+        """
+        dates = {self.date, other.date} - {False}
+        return len(dates) == 2 and (self.name or "") != (other.name or "")
 
     def _step_too_large(self, delivery):
         """A mail that is larger than its mailbox takes."""

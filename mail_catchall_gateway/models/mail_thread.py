@@ -67,6 +67,7 @@ class MailThread(models.AbstractModel):
             msg_dict["body"] = note + Markup(msg_dict["body"])
         if delivery.only is not None:
             msg_dict["to"] = msg_dict["recipients"] = ",".join(delivery.only)
+        if delivery.only is not None or delivery.has_used_id:
             # core would ignore the mail, for the copy that it posted; see message_route
             msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
             msg_dict["x_odoo_message_id"] = ""

@@ -343,6 +343,40 @@ class TestCopies(CatchallCommon):
             conversation = self.env["mail.catchall.conversation"].browse(message.res_id)
             self.assertEqual(conversation.user_ids, user)
 
+    def test_a_mail_that_names_somebody_else_is_no_duplicate(self):
+        """A program sends it to one after the other, and no envelope tells."""
+        john, jane = (
+            self.receive(self.make_mail(user.alias_email, message_id="<1@erp.example>"))
+            for user in self.john + self.jane
+        )
+        self.assertEqual((john.state, jane.state), ("delivered", "delivered"), jane.reason)
+        self.assertEqual(jane.conversation_id.user_ids, self.jane)
+        self.assertEqual(john.conversation_id.user_ids, self.john)
+        again = self.make_mail(self.jane.alias_email, message_id="<1@erp.example>")
+        self.assertVerdict(self.receive(again), "ignored", "duplicate")
+
+    def test_one_message_id_for_all_mails_of_a_program(self):
+        def scan(number, day, **headers):
+            return self.make_mail(
+                self.john.alias_email,
+                subject=f"Scan {number}",
+                date=f"Mon, {day} Jan 2024 10:00:00 +0000",
+                message_id="<scan@printer.example>",
+                **headers,
+            )
+
+        first, second = self.receive(scan(1, 1)), self.receive(scan(2, 8))
+        self.assertVerdict(second, "delivered", "user_alias")
+        self.assertNotEqual(first.conversation_id, second.conversation_id)
+        for label, mail in {
+            "it came twice": scan(2, 8),
+            "it was sent once more": scan(2, 9),
+            "a list changed its subject": scan("[list] 2", 8),
+        }.items():
+            with self.subTest(label):
+                self.assertVerdict(self.receive(mail), "ignored", "duplicate")
+        self.assertEqual(len(self.inbox(self.john)), 2)
+
     def test_a_copy_after_a_failure_is_not_a_duplicate(self):
         mail = self.make_mail(self.john.alias_email)
         self.env["mail.catchall.inbound"]._store([(mail.as_bytes(), {"state": "failed"})])

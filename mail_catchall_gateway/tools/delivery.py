@@ -50,6 +50,7 @@ class Delivery:
         only (tuple): the recipients to serve, if not all; else None
         is_copy (bool): another copy of the mail was delivered to other recipients, or what the
             mail answers does not count for another reason
+        has_used_id (bool): other mails have the same Message-Id
         is_accepted (bool): a manager looked at it, and wants it delivered
         source (bytes): the mail as it came
         repaired (Repaired): the mail, ready for core
@@ -83,6 +84,7 @@ class Delivery:
     header_recipients: tuple = ()
     only: tuple | None = None
     is_copy: bool = False
+    has_used_id: bool = False
     is_accepted: bool = False
     source: bytes = dataclasses.field(default=b"", repr=False)
     repaired: Repaired | None = None
