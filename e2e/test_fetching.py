@@ -171,6 +171,51 @@ def test_a_uid_that_another_mail_has_now(world, mailbox):
     assert fetch(mailbox).count == 0
 
 
+class Emptying(Proxy):
+    """Hands over the first mail, by IMAP or POP3, as one without a single octet."""
+
+    def __init__(self, to):
+        super().__init__(to, change=self.empty)
+        self.is_done, self.left, self.is_text = False, 0, False
+
+    def empty(self, line):
+        if self.left:  # of a literal
+            kept = line[self.left :]
+            self.left = max(0, self.left - len(line))
+            return kept
+        if self.is_text:
+            self.is_text = line != b".\r\n"
+            return b"" if self.is_text else line
+        literal = re.search(rb"BODY\[\] \{(\d+)\}\r\n$", line)
+        if self.is_done or not (literal or re.match(rb"\+OK \d+ octets\r\n$", line)):
+            return line
+        self.is_done = True
+        if literal:
+            self.left = int(literal[1])
+            return line[: literal.start(1)] + b"0}\r\n"
+        self.is_text = True
+        return line
+
+
+@pytest.mark.parametrize("server_type", ["imap", "pop"])
+def test_a_mail_that_is_handed_over_empty_stays_where_it_is(world, mailbox, server_type):
+    """No mail is empty: its server cannot read it at the moment."""
+    port = world.stack.ports["imap" if server_type == "imap" else "pop3"]
+    mailbox.write({"server_type": server_type, "port": port, "after_fetch": "delete"})
+    ids = drop(world, 2)
+    with Emptying(port) as proxy:
+        mailbox.port = proxy.port
+        result = fetch(mailbox)
+        assert proxy.is_done
+    assert (result.code, result.count) == ("fetched", 1)
+    assert result.text, "which one"
+    assert count_files(world) == 1
+    mailbox.port = port
+    assert fetch(mailbox).count == 1
+    assert stored(world) == sorted(ids)
+    assert count_files(world) == 0
+
+
 def test_a_batch_that_the_server_refuses_is_fetched_one_by_one(world, mailbox):
     ids = drop(world, 3)
     refused = []
@@ -376,6 +421,22 @@ def test_pop_servers_may_use_a_uid_again(world, pop):
             assert count_files(world) == 0
     assert stored(world) == sorted(ids)
     assert world.env["mail.catchall.inbound"].search([], limit=1).uid == "uid1"
+
+
+def test_pop_servers_may_use_a_uid_again_for_the_mail_of_a_machine(world, pop):
+    """It writes no Message-Id, and one mail is as long as the other."""
+
+    def change(line):
+        return re.sub(rb"^(\d+) [0-9a-f]{16}\r\n$", rb"\1 uid\1\r\n", line)
+
+    with Proxy(pop.port, change=change) as proxy:
+        pop.port = proxy.port
+        for door in (b"1", b"2"):
+            put_mail(world, f"Subject: Alarm\n\nDoor {door.decode()}\n", message_id="")
+            assert fetch(pop).count == 1
+            source = world.env["mail.catchall.inbound"].search([], limit=1)._get_source()
+            assert source.endswith(b"Door " + door + b"\r\n")
+            assert count_files(world) == 0
 
 
 # ------------------------------------------------------------

@@ -103,16 +103,26 @@ class FetchmailServer(models.Model):
         :param dict bodies: source by UID
         :param dict stored: see :meth:`_get_stored`
         """
+        uids = bodies.keys() & stored.keys()
+        if not uids:
+            return []
         known, outdated = [], []
-        for uid in bodies.keys() & stored.keys():
-            row = stored[uid]
-            key = (row["size"], row["message_id"] or "")
-            is_same = key == (len(bodies[uid]), summarize(bodies[uid]).message_id)
+        inbounds = self.env["mail.catchall.inbound"].sudo()
+        sources = inbounds.browse(stored[uid]["id"] for uid in uids)._get_source_attachments()
+        checksums = {source.res_id: source.checksum for source in sources}
+        for uid in uids:
+            row, raw = stored[uid], bodies[uid]
+            checksum = sources._compute_checksum(raw)
+            # machines write mails without Message-Id that are as long as each other
+            is_same = (
+                row["size"] == len(raw)
+                and (row["message_id"] or "") == summarize(raw).message_id
+                and checksums.get(row["id"], checksum) == checksum
+            )
             (known if is_same else outdated).append(uid)
         if outdated:
             _logger.info("Mailbox %s uses UIDs again: %s", self.name, ", ".join(outdated))
-            ids = [stored[uid]["id"] for uid in outdated]
-            self.env["mail.catchall.inbound"].sudo().browse(ids).uid = False
+            inbounds.browse(stored[uid]["id"] for uid in outdated).uid = False
         return known
 
     # ------------------------------------------------------------

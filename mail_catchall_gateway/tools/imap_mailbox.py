@@ -53,7 +53,8 @@ class ImapMailbox:
     def _fetch(self, uids):
         some = imap.sequence_set(map(int, uids))
         found = imap.parse_bodies(self._uid("FETCH", some, "(BODY.PEEK[])"))
-        bodies = {uid: found[int(uid)] for uid in uids if int(uid) in found}
+        # an empty one is no mail: the server cannot read it
+        bodies = {uid: found[int(uid)] for uid in uids if found.get(int(uid))}
         if left := [uid for uid in uids if uid not in bodies]:
             self.problems.append(f"UID {', '.join(left)}: not handed over")
         return bodies

@@ -53,7 +53,11 @@ class PopMailbox:
         bodies = {}
         for uid in uids:
             try:
-                bodies[uid] = self._retrieve(self.numbers[uid])
+                body = self._retrieve(self.numbers[uid])
+                if body:
+                    bodies[uid] = body
+                else:  # no mail: the server cannot read it
+                    self.problems.append(f"{uid}: not handed over")
             except poplib.error_proto as error:
                 if not str(error).startswith(("b'-ERR", 'b"-ERR')):
                     raise  # no answer of the server's: the dialogue is out of step
