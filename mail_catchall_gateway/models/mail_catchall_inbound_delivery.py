@@ -21,7 +21,25 @@ class MailCatchallInbound(models.Model):
         verdict = self._run_core(delivery, raw)
         if (verdict.code, verdict.action) == ("unrouted", "review"):
             return self._handle_unrouted(delivery, raw, verdict)
+        if verdict.action == "delivered" and verdict.code in ("alias", "user_alias"):
+            self._split_unknown(delivery, raw)
         return verdict
+
+    def _split_unknown(self, delivery, raw):
+        """Have the queue decide about recipients whom nobody is, as about a copy for them.
+
+        Only where the sender names them: an envelope may tell the mailbox by a name of its own.
+        """
+        unknown = {recipient.address for recipient in delivery.get_all("unknown")}
+        unknown &= set(delivery.recipients) & set(delivery.header_recipients)
+        if not unknown:
+            return
+        self.recipients = ", ".join(
+            address for address in self.recipients.split(", ") if address not in unknown
+        )
+        values = {"server_id": self.server_id.id, "envelope_to": ", ".join(sorted(unknown))}
+        self._store([(raw, values)])
+        self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")._trigger()
 
     def _run_core(self, delivery, raw, model=None, thread_id=None):
         """Call core's gateway.

@@ -98,6 +98,46 @@ class TestUnrouted(CatchallCommon):
                 inbound = self.receive(self.make_mail(f"somebody.else@{self.domain}"))
                 self.assertVerdict(inbound, "review", "unrouted")
 
+    def receive_and_wait(self, mail, recipients):
+        """Take a mail in, and what the queue finds then; return all rows of it, in order."""
+        self.receive(mail, recipients)
+        rows = self.env["mail.catchall.inbound"].search(
+            [("message_id", "=", mail["Message-Id"] or "")], order="id"
+        )
+        for row in rows.filtered(lambda row: row.state == "pending"):
+            row.write({"state": "processing"})
+            row._process_locked()
+        return rows
+
+    def test_a_typing_error_beside_other_recipients_is_not_lost(self):
+        """Whichever copy comes first; and where one copy is for both."""
+        for label, order in {
+            "the wrong one first": [[self.typo], [self.john.alias_email]],
+            "both in one": [[self.john.alias_email, self.typo]],
+            "each again": [[self.typo], [self.typo], [self.john.alias_email]],
+        }.items():
+            for message_id in (f"<{len(order)}@customer.example>", None):
+                with self.subTest(label, message_id=message_id):
+                    inbox = len(self.inbox(self.john))
+                    mail = self.make_mail(f"{self.john.alias_email}, {self.typo}", subject=label)
+                    del mail["Message-Id"]
+                    if message_id:
+                        mail["Message-Id"] = message_id
+                        rows = [self.receive_and_wait(mail, copy) for copy in order][-1]
+                        self.assertEqual(len(self.inbox(self.john)), inbox + 1)
+                    else:
+                        mail["Received"] = "from mx.example by mail.acme.example; today"
+                        rows = self.receive_and_wait(mail, order[0])
+                        rows = rows.filtered(lambda row, label=label: row.name == label)
+                    waiting = rows.filtered(lambda row: row.state == "review")
+                    self.assertEqual(waiting.mapped("recipients"), [self.typo])
+                    self.assertEqual(waiting.suggested_alias_id, self.john.alias_id)
+
+    def test_a_name_of_the_mailbox_itself_is_no_typing_error(self):
+        mail = self.make_mail(self.john.alias_email)
+        (inbound,) = self.receive_and_wait(mail, [f"mailbox-7@{self.domain}"])
+        self.assertVerdict(inbound, "delivered", "user_alias")
+
     # ------------------------------------------------------------
     # BOUNCE
     # ------------------------------------------------------------
