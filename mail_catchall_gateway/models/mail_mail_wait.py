@@ -95,8 +95,11 @@ class MailMail(models.Model):
             if unwrap(sys.exc_info()[1]) in sending.temporary:
                 waiting = self.filtered(lambda mail: mail.catchall_attempts < MAX_ATTEMPTS)
                 waiting._wait(sending)
-            # a person who tries it again begins anew
-            (self - waiting).filtered("catchall_attempts").catchall_attempts = 0
+            # a person who tries it again begins anew, but for those who have it
+            for mail in self - waiting:
+                mail.write(
+                    {"catchall_attempts": 0, "catchall_accepted": mail._get_accepted(sending)}
+                )
         return super(MailMail, self - waiting)._postprocess_sent_message(
             success_pids, failure_reason=failure_reason, failure_type=failure_type
         )

@@ -101,6 +101,24 @@ class TestMailWait(CatchallCommon):
             self.sent_to_whom(), ["mary@customer.example", self.ann.email, self.bob.email]
         )
 
+    def test_who_got_it_does_not_get_it_again_by_retry(self):
+        """Another recipient was refused for good, and somebody corrected that."""
+        mail = self.make_mail(
+            email_to="mary@customer.example", recipient_ids=(self.ann | self.bob).ids
+        )
+        self.server.never = [self.bob.email]
+        for _attempt in range(2):
+            self.send(mail)
+            self.assertEqual(mail.state, "exception")
+            mail.mark_outgoing()
+        self.server.never = []
+        self.send(mail)
+        self.assertEqual(mail.state, "sent")
+        self.assertFalse(mail.catchall_accepted)
+        self.assertEqual(
+            self.sent_to_whom(), ["mary@customer.example", self.ann.email, self.bob.email]
+        )
+
     def test_it_is_given_up_at_last(self):
         self.server.later = [self.ann.email]
         mail = self.make_mail(recipient_ids=self.ann.ids)
