@@ -46,11 +46,16 @@ class MailThread(models.AbstractModel):
         message = messages.browse(signed.message_id).exists()
         model = self.env["ir.model"].sudo().browse(signed.model_id).exists().model
         if not message and model:
-            message = messages.search(
+            found = messages.search(
                 [("model", "=", model), ("res_id", "=", signed.res_id)],
                 order="is_internal, id desc",
-                limit=1,
+                limit=20,
             )
+            # core would take the newest of those that one mail became on several documents
+            shared = messages.search([("message_id", "in", found.mapped("message_id"))]) - found
+            shared = set(shared.mapped("message_id"))
+            public = found.filtered(lambda m: not m.is_internal and m.message_id not in shared)
+            message = (public or found)[:1]
         if not message.res_id or message.model not in self.env:
             return messages
         document = self.env[message.model].sudo().browse(message.res_id).exists()

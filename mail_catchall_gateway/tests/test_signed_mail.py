@@ -110,22 +110,49 @@ class TestSignedMail(CatchallCommon):
         self.assertEqual(inbound.conversation_id, conversation)
         self.assertEqual(len(conversation.message_ids), 3)
 
-    def test_an_answer_to_a_mail_whose_message_was_deleted(self):
+    def send_and_forget(self, document):
+        """Send a mail as templates do, whose message is deleted; return the address to answer."""
         mail = self.env["mail.mail"].create(
             {
                 "auto_delete": True,
                 "email_to": self.contact,
                 "model": "res.partner",
-                "res_id": self.document.id,
+                "res_id": document.id,
                 "reply_to": self.mail_alias_domain.catchall_email,
             }
         )
         message = mail.mail_message_id
         mail.send()
         self.assertFalse(message.exists())
-        inbound = self.take_in(self.reply_address(self.leave()))
+        return self.reply_address(self.leave())
+
+    def test_an_answer_to_a_mail_whose_message_was_deleted(self):
+        inbound = self.take_in(self.send_and_forget(self.document))
         self.assertVerdict(inbound, "delivered", "reply")
         self.assertEqual(inbound.res_id, self.document.id)
+
+    def test_an_answer_about_one_of_two_documents_that_a_mail_made(self):
+        """Both have a message with its Message-Id, and core takes the newest."""
+        teams = [self._create_team_alias(name).alias_full_name for name in ("sales", "support")]
+        inbound = self.take_in(", ".join(teams))
+        documents = self.env["res.partner"].browse(inbound.mail_message_ids.mapped("res_id"))
+        self.assertEqual(len(documents), 2)
+        for document in documents:
+            document.message_post(
+                body="Yours", message_type="comment", subtype_xmlid="mail.mt_comment"
+            )
+            # the last message is that of both
+            document.message_post(
+                body="Hello",
+                message_type="email",
+                subtype_xmlid="mail.mt_comment",
+                message_id="<both@customer.example>",
+            )
+        for document in documents:
+            with self.subTest(document.id):
+                answer = self.take_in(self.send_and_forget(document))
+                self.assertVerdict(answer, "delivered", "reply")
+                self.assertEqual(answer.res_id, document.id)
 
     def test_an_answer_follows_a_conversation_to_its_document(self):
         conversation = self.take_in(self.john.alias_email, self.customer).conversation_id
