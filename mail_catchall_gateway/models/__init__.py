@@ -41,6 +41,7 @@ from . import mail_catchall_inbound_review
 from . import mail_catchall_inbound_steps
 from . import mail_catchall_inbound_test_mail
 from . import mail_catchall_listener
+from . import mail_mail_recipients
 from . import mail_mail_wait  # beneath mail_mail, which tries again: it knows what was sent
 from . import mail_mail
 from . import mail_mail_signed
@@ -61,3 +62,4 @@ from . import res_config_settings_state
 from . import res_partner
 from . import res_users
 from . import res_users_digest
+from . import res_users_identity

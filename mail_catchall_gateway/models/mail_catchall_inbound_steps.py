@@ -271,11 +271,13 @@ class MailCatchallInbound(models.Model):
         domain = self.env["mail.alias.domain"]._find_by_address(delivery.sender)
         if domain:
             return domain.authentication_policy, domain.name
-        user = self.env["res.users"].sudo()
+        users = self.env["res.users"].sudo()
         user = (
-            user.search([("email_normalized", "=", delivery.sender)]) if delivery.sender else user
+            users.search([("email_normalized", "=", delivery.sender)]) if delivery.sender else users
         )
         user = user.filtered(lambda u: not u.share)[:1]
+        # the second of his own addresses
+        user = user or users.browse(users._get_identities().get(delivery.sender, [])[:1])
         domain = user.company_id.alias_domain_id
         return (domain.authentication_policy if domain else "off"), user.name
 

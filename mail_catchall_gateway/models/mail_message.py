@@ -12,12 +12,11 @@ class MailMessage(models.Model):
         outgoing mails (``mail.mail`` inherits from this model) pass.
         """
         Users = self.env["res.users"]
-        fnames = ("email_from", "reply_to")
-        # of many mails, the same few addresses
-        addresses = {values.get(fname) for values in values_list for fname in fnames}
-        replaced = {email: Users._replace_own_address(email) for email in addresses if email}
         for values in values_list:
-            for fname in fnames:
+            # who left writes no mail, though templates may send as him; what he writes from
+            # outside is an outsider's
+            with_archived = values.get("message_type") != "email"
+            for fname in ("email_from", "reply_to"):
                 if values.get(fname):
-                    values[fname] = replaced[values[fname]]
+                    values[fname] = Users._replace_own_address(values[fname], with_archived)
         return super().create(values_list)

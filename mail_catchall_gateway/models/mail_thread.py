@@ -106,16 +106,18 @@ class MailThread(models.AbstractModel):
         if msg_dict["is_bounce"]:
             return
         Users = self.env["res.users"]
-        own_address = tools.email_normalize(msg_dict["email_from"])
-        user_id, identity = Users._get_identities().get(own_address, (0, ""))
-        if identity:
-            alias = tools.email_normalize(identity)
-            msg_dict["body"] = replace_address(msg_dict["body"], own_address, alias)
-        elif self.env["mail.alias.domain"]._is_gateway_address(own_address):
-            user_id = Users._find_by_alias(own_address).id
-        if user_id:
-            delivery.author_user_id = user_id
-            msg_dict["message_id"] = tools.generate_tracking_message_id("mailbox")
+        address = tools.email_normalize(msg_dict["email_from"])
+        user_id, _identity = Users._get_identities().get(address, (0, ""))
+        if not user_id and self.env["mail.alias.domain"]._is_gateway_address(address):
+            user_id = Users._find_by_alias(address).id
+        if not user_id:
+            return
+        delivery.author_user_id = user_id
+        msg_dict["message_id"] = tools.generate_tracking_message_id("mailbox")
+        user = Users.sudo().browse(user_id)
+        for own_address in tools.email_normalize_all(user.email):
+            for key in ("subject", "body"):
+                msg_dict[key] = replace_address(msg_dict[key], own_address, user.alias_email)
 
     def _get_parent_message(self, msg_dict):
         """Find the message that a user sent from his own mailbox under another Message-Id."""

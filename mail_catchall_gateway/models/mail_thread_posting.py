@@ -43,12 +43,16 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _find_partner_of_alias(self, email):
-        """Return the contact of the user whose messaging alias an address is, or none."""
-        address = tools.email_normalize(email, strict=False)
-        if not self.env["mail.alias.domain"]._is_gateway_address(address):
-            return self.env["res.partner"]
-        partner = self.env["res.users"]._find_by_alias(address).partner_id
-        return partner.with_env(self.env)
+        """Return the contact of the user whose messaging alias an address is, or none.
+
+        Also of whom it is the second own address, where core looks for the first.
+        """
+        address, users = tools.email_normalize(email, strict=False), self.env["res.users"]
+        if self.env["mail.alias.domain"]._is_gateway_address(address):
+            user = users._find_by_alias(address)
+        else:
+            user = users.sudo().browse(users._get_identities().get(address, [])[:1])
+        return user.partner_id.with_env(self.env)
 
     @api.model
     def _mail_find_user_for_gateway(self, email_value, alias=None):

@@ -1,15 +1,9 @@
-import functools
-
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ..tools.alias_names import make_unique, propose_local_part
 
 ALIAS_FIELDS = ("alias_name", "alias_domain_id", "alias_id", "further_alias_ids")
-
-
-#: A queue of mails asks for the same few addresses again and again.
-_normalize = functools.lru_cache(maxsize=4096)(tools.email_normalize)
 
 
 class ResUsers(models.Model):
@@ -203,47 +197,3 @@ class ResUsers(models.Model):
         names += [(domain.default_from or "").partition("@")[0]]
         names += [address.partition("@")[0] for address in own.mapped("email_normalized")]
         return set(filter(None, names))
-
-    # ------------------------------------------------------------
-    # IDENTITY
-    # ------------------------------------------------------------
-
-    @api.model
-    @tools.ormcache()
-    def _get_identities(self):
-        """Return who writes as a messaging alias.
-
-        :return dict: by normalized own address: (user id, '"Name" <alias@domain>')
-        """
-        users = self.sudo().search([("alias_email", "!=", False)], order="id desc")
-        return {
-            user.email_normalized: (user.id, tools.formataddr((user.name, user.alias_email)))
-            for user in users
-            if user.email_normalized and user.alias_email
-        }
-
-    @api.model
-    def _replace_own_address(self, email):
-        """Return a messaging alias instead of a user's own address.
-
-        :param str email: address, with or without a name; several are left alone
-        :return str: formatted messaging alias, or ``email`` where it is nobody's own address
-        """
-        identities = self._get_identities()
-        if not identities:
-            return email
-        return identities.get(_normalize(email), (0, email))[1]
-
-    @api.model
-    def _find_by_alias(self, address):
-        """Return the active user whose messaging alias an address is.
-
-        :param str address: normalized address
-        """
-        candidates = self.env["mail.alias.domain"]._get_candidates(address) if address else []
-        names = [name for name, _detail in candidates]
-        if not names:
-            return self.browse()
-        aliases = self.env["mail.alias"].sudo().search([("alias_full_name", "in", names)])
-        alias = min(aliases, key=lambda a: names.index(a.alias_full_name), default=aliases)
-        return alias.alias_user_id.filtered("active")

@@ -30,6 +30,7 @@ from . import test_mail_wait
 from . import test_mailbox
 from . import test_missing_source
 from . import test_odd_mail
+from . import test_own_address
 from . import test_properties_addresses
 from . import test_properties_imap
 from . import test_properties_mail

@@ -103,7 +103,7 @@ class TestIdentity(CatchallCommon):
             "",
             False,
             None,
-            "john@home.example, mary@customer.example",
+            f"{self.customer}, bob@customer.example",
         ):
             with self.subTest(email=email):
                 self.assertEqual(self.replace(email), email)
