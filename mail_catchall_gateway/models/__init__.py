@@ -47,11 +47,13 @@ from . import mail_mail
 from . import mail_mail_signed
 from . import mail_followers
 from . import mail_message
+from . import mail_notification
 from . import mail_thread_lang  # beneath mail_thread: its texts for managers keep their language
 from . import mail_message_access
 from . import mail_thread
 from . import mail_thread_bounce
 from . import mail_thread_chatter
+from . import mail_thread_own_mailbox
 from . import mail_thread_posting
 from . import mail_thread_signed
 from . import mail_thread_stranger

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from odoo import _, api, models, tools
 
-from ..tools.addresses import normalize_address, replace_address
+from ..tools.addresses import normalize_address
 from ..tools.repair import MalformedMail
 from ..tools.verdict import Verdict
 
@@ -95,29 +95,6 @@ class MailThread(models.AbstractModel):
         for name, address in tools.mail.email_split_tuples(value or ""):
             emails.append(tools.formataddr((name, delivery.get_target(address))))
         return ",".join(emails) or value
-
-    @api.model
-    def _hide_own_mailbox(self, delivery, msg_dict):
-        """Let nothing of a user's own mailbox out with what he sends from it.
-
-        The Message-Id goes out again to who gets the message, and often names his provider, his
-        machine or his address; quoted text may name the address that his copy was sent to.
-        """
-        if msg_dict["is_bounce"]:
-            return
-        Users = self.env["res.users"]
-        address = tools.email_normalize(msg_dict["email_from"])
-        user_id, _identity = Users._get_identities().get(address, (0, ""))
-        if not user_id and self.env["mail.alias.domain"]._is_gateway_address(address):
-            user_id = Users._find_by_alias(address).id
-        if not user_id:
-            return
-        delivery.author_user_id = user_id
-        msg_dict["message_id"] = tools.generate_tracking_message_id("mailbox")
-        user = Users.sudo().browse(user_id)
-        for own_address in tools.email_normalize_all(user.email):
-            for key in ("subject", "body"):
-                msg_dict[key] = replace_address(msg_dict[key], own_address, user.alias_email)
 
     def _get_parent_message(self, msg_dict):
         """Find the message that a user sent from his own mailbox under another Message-Id."""

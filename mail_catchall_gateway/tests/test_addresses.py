@@ -2,7 +2,7 @@ from markupsafe import Markup
 
 from odoo.tests.common import BaseCase
 
-from ..tools.addresses import normalize_address, replace_address
+from ..tools.addresses import normalize_address, replace_address, replace_in_card
 
 
 class TestAddresses(BaseCase):
@@ -27,6 +27,13 @@ class TestAddresses(BaseCase):
             ("Write to John@Home.Test.", "Write to j@acme.test."),
             ('<a href="mailto:john@home.test">x</a>', '<a href="mailto:j@acme.test">x</a>'),
             ("john@home.test, john@home.test", "j@acme.test, j@acme.test"),
+            ("*john@home.test* |john@home.test|", "*j@acme.test* |j@acme.test|"),
+            ('<a href="mailto:john%40home.test">', '<a href="mailto:j%40acme.test">'),
+            ("https://x.test/?user=john@home.test", "https://x.test/?user=j@acme.test"),
+            (
+                "https://x.test/?data=1%7CJohn%40home.test%7C2",
+                "https://x.test/?data=1%7Cj%40acme.test%7C2",
+            ),
         ]:
             with self.subTest(text=text):
                 self.assertEqual(replace_address(text, "john@home.test", "j@acme.test"), expected)
@@ -35,6 +42,8 @@ class TestAddresses(BaseCase):
         for text in (
             "xjohn@home.test",
             "a.john@home.test",
+            "x+john@home.test",
+            "x%40john%40home.test.org",
             "john@home.test.org",
             "john@home.tests",
         ):
@@ -45,3 +54,26 @@ class TestAddresses(BaseCase):
         replaced = replace_address(Markup("<b>a@b.c</b>"), "a@b.c", "d@e.f")
         self.assertIsInstance(replaced, Markup)
         self.assertEqual(replaced, "<b>d@e.f</b>")
+
+    def test_calendars_and_cards_show_another_address(self):
+        answer = (
+            "BEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nATTENDEE;CN=John:mailto:{}\r\nEND:VCALENDAR\r\n"
+        )
+        folded = answer.format("john@ho\r\n me.test")
+        card = "BEGIN:VCARD\nN:Jöhn\nEMAIL:{}\nEND:VCARD\n"
+        for content, expected in [
+            (answer.format("john@home.test"), answer.format("j@acme.test")),
+            (folded.encode(), answer.format("j@acme.test").encode()),
+            (card.format("john@home.test").encode(), card.format("j@acme.test").encode()),
+            (
+                card.format("john@home.test").encode("latin-1"),
+                card.format("j@acme.test").encode("latin-1"),
+            ),
+            (card.format("mary@home.test"), card.format("mary@home.test")),
+            ("A letter of john@home.test", "A letter of john@home.test"),
+            (b"\x00\xffjohn@home.test", b"\x00\xffjohn@home.test"),
+            (None, None),
+        ]:
+            with self.subTest(content=content):
+                found = replace_in_card(content, "john@home.test", "j@acme.test")
+                self.assertEqual(found, expected)

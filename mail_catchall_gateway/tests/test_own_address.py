@@ -1,4 +1,7 @@
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
+
+from odoo.addons.mail.tests.common import mail_new_test_user
 
 from .common import CatchallCommon
 
@@ -129,8 +132,10 @@ class TestOwnAddress(CatchallCommon):
     # FROM THE OWN MAILBOX
     # ------------------------------------------------------------
 
-    def answer(self, question, sender, **values):
+    def answer(self, question, sender, files=(), **values):
         mail = self.make_mail(question.reply_to, sender, in_reply_to=question.message_id, **values)
+        for content, values in files:
+            mail.add_attachment(content, **values)
         return self.receive(mail, [self.john.alias_email])
 
     def test_an_answer_from_the_second_mailbox_is_the_users(self):
@@ -163,3 +168,41 @@ class TestOwnAddress(CatchallCommon):
         self.answer(question, self.john.alias_email, text=text, subject=subject)
         (sent,) = self.sent_to("mary@customer.example")
         self.assertNotIn("home.example", str(sent).lower())
+
+    def test_what_a_mail_program_attaches_does_not_show_the_own_address(self):
+        question = self.receive(self.make_mail(self.john.alias_email)).mail_message_ids
+        data = {"maintype": "application", "subtype": "octet-stream"}
+        calendar = "BEGIN:VCALENDAR\nATTENDEE:mailto:john@home.example\nEND:VCALENDAR\n"
+        files = [
+            (calendar, {"subtype": "calendar", "filename": "invite.ics"}),
+            (calendar.replace("CALENDAR", "CARD").encode(), {**data, "filename": "john.vcf"}),
+            (b"0\x82john@home.example\x01", {**data, "filename": "smime.p7s"}),
+            (b"A key", {**data, "filename": "publickey - john@home.example - 0x1.asc"}),
+        ]
+        inbound = self.answer(question, "John <john@home.example>", files)
+        self.assertNotLeaked("john@home.example", "mary@customer.example")
+        names = [f"publickey - {self.john.alias_email} - 0x1.asc", "invite.ics", "john.vcf"]
+        self.assertCountEqual(inbound.mail_message_ids.attachment_ids.mapped("name"), names)
+
+    # ------------------------------------------------------------
+    # PORTAL
+    # ------------------------------------------------------------
+
+    def test_portal_users_do_not_read_what_mail_servers_said(self):
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        notification = inbound.mail_message_ids.notification_ids
+        reason = "550 <john@home.example>: unknown"
+        notification.write({"failure_type": "unknown", "failure_reason": reason})
+        portal = mail_new_test_user(self.env, login="portal", groups="base.group_portal")
+        found = notification.with_user(portal)
+        for read in (
+            lambda: found.failure_reason,
+            lambda: found.format_failure_reason(),
+            lambda: found.read(["failure_reason"]),
+            lambda: found.search([("failure_reason", "like", "john@")]),
+        ):
+            self.env.invalidate_all()
+            with self.assertRaises(AccessError):
+                read()
+        self.assertNotIn("failure_reason", found.fields_get())
+        self.assertIn("john@", notification.with_user(self.jane).failure_reason)

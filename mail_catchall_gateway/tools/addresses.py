@@ -45,6 +45,32 @@ def replace_address(text, old, new):
     :param str old: address that must not be seen
     :param str new: address to show instead
     """
-    # not within a longer address: an address ends where no character of one goes on
-    pattern = rf"(?<![\w.!#$%&'*+/=?^`{{|}}~-]){re.escape(old)}(?![\w-]|\.\w)"
-    return type(text)(re.sub(pattern, lambda _match: new, str(text), flags=re.IGNORECASE))
+    # not within a longer address, as people have them: "*john@home.test*" is bold. In a link @ may
+    # be encoded, and what stands before: Outlook puts it into each that it checks
+    local, domain = map(re.escape, old.rsplit("@", 1))
+    pattern = rf"(?:(?<![\w.+-])|(?<=%[0-9a-f]{{2}})){local}(@|%40){domain}(?![\w-]|\.\w)"
+
+    def replace(match):
+        return new.replace("@", match[1])
+
+    return type(text)(re.sub(pattern, replace, str(text), flags=re.IGNORECASE))
+
+
+def replace_in_card(content, old, new):
+    """Return a calendar or a business card (RFC 5545, RFC 6350) with another address in it.
+
+    Mail programs write the address of their user into them.
+
+    :param content: of any file, bytes or text; what is no calendar or card comes back as it is
+    :param str old: address that must not be seen
+    :param str new: address to show instead
+    """
+    is_bytes = isinstance(content, bytes)
+    text = content.decode("utf-8", "surrogateescape") if is_bytes else content
+    if not isinstance(text, str) or not re.match(r"\ufeff?\s*BEGIN:(VCALENDAR|VCARD)", text, re.I):
+        return content
+    unfolded = re.sub(r"\r?\n[ \t]", "", text)
+    replaced = replace_address(unfolded, old, new)
+    if replaced == unfolded:
+        return content
+    return replaced.encode("utf-8", "surrogateescape") if is_bytes else replaced
