@@ -26,6 +26,7 @@ from . import mail_catchall_conversation_lang
 from . import mail_catchall_conversation_left
 from . import mail_catchall_conversation_mail
 from . import mail_catchall_conversation_reply
+from . import mail_catchall_conversation_forward
 from . import mail_catchall_inbound
 from . import mail_catchall_inbound_counter
 from . import mail_catchall_inbound_at_once

@@ -14,8 +14,13 @@ class MailThread(models.AbstractModel):
         author_id, email_from = super()._message_compute_author(
             author_id, email_from, raise_on_email
         )
-        if email_from:
-            email_from = self.env["res.users"]._replace_own_address(email_from)
+        users = self.env["res.users"]
+        replaced = users._replace_own_address(email_from)
+        if replaced != email_from:
+            # colleagues who share an address: whom core took for the author
+            author = self.env["res.partner"].sudo().browse(author_id or [])
+            same = author.email_normalized == tools.email_normalize(email_from)
+            email_from = users._replace_own_address(author.email_formatted) if same else replaced
         return author_id, email_from
 
     @api.model

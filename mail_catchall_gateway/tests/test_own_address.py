@@ -151,6 +151,35 @@ class TestOwnAddress(CatchallCommon):
         self.assertNotLeaked("john@home.example", "mary@customer.example")
         self.assertNotLeaked("john@work.example", "mary@customer.example")
 
+    def test_who_answers_from_a_shared_mailbox_is_the_author(self):
+        (self.john + self.jane).partner_id.email = "family@home.example"
+        question = self.receive(self.make_mail(self.jane.alias_email)).mail_message_ids
+        mail = self.make_mail(
+            question.reply_to, "Family <family@home.example>", in_reply_to=question.message_id
+        )
+        message = self.receive(mail, [self.jane.alias_email]).mail_message_ids
+        (sent,) = self.sent_to("mary@customer.example")
+        self.assertFrom(sent, message.author_id.user_ids)
+
+    def test_the_correspondent_is_not_sent_what_is_forwarded_to_others(self):
+        question = self.receive(self.make_mail(self.john.alias_email)).mail_message_ids
+        conversation = self.env[question.model].browse(question.res_id)
+        alias, sender = self.john.alias_email, "John <john@home.example>"
+        for to, cc, reaches in (
+            ("carl@other.example", alias, False),
+            ("carl@other.example", "", False),  # with a blind copy to the alias
+            (alias, "carl@other.example", True),
+            (f"carl@other.example, {alias}", "", True),
+            ("mary@customer.example", alias, False),  # who has it already
+        ):
+            with self.subTest(to=to, cc=cc):
+                mail = self.make_mail(to, sender, in_reply_to=question.message_id, cc=cc)
+                inbound = self.receive(mail, [alias])
+                self.assertEqual(inbound.conversation_id, conversation)
+                self.assertIn(inbound.mail_message_ids, conversation.message_ids)
+                self.assertEqual(bool(self.sent_to("mary@customer.example")), reaches)
+                self.assertFalse(self.sent_to("carl@other.example"))
+
     def test_nobody_writes_as_a_user_by_forging_his_second_address(self):
         self.john.email = "john@home.example, john@work.example"
         server = self._create_mailbox(trusted_authserv_id="mx.example")

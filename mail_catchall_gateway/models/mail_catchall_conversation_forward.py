@@ -1,0 +1,26 @@
+from odoo import models, tools
+
+from ..tools.recipients import address_fields
+
+
+class MailCatchallConversation(models.Model):
+    """What a user sends on to somebody else is no answer to the correspondent."""
+
+    _inherit = "mail.catchall.conversation"
+
+    def _is_answer(self, post_values):
+        return super()._is_answer(post_values) and not self._is_forward()
+
+    def _is_forward(self):
+        """Tell whether a mail from an own mailbox is written to others, with a copy to us.
+
+        It is kept, and the correspondent is not shown what was said to others.
+        """
+        delivery = self.env.context.get("catchall_delivery")
+        if not delivery:
+            return False
+        written_to = set(address_fields(delivery.fields, ("to",)))
+        ours = {recipient.address for recipient in delivery.get_all("alias", "service", "unknown")}
+        known = tools.email_normalize_all(f"{self.email_from or ''},{self.email_cc or ''}")
+        known.append(self.sudo().partner_id.email_normalized)
+        return bool(written_to) and not written_to & {*ours, *known}
