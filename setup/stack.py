@@ -63,8 +63,8 @@ def free_ports(usual: dict) -> dict:
     ports = {}
     for name, port in usual.items():
         ports[name] = free_port(port)
-    if len(set(ports.values())) != len(ports):
-        return free_ports(usual)
+        while list(ports.values()).count(ports[name]) > 1:  # two were drawn alike
+            ports[name] = free_port(rare_port())
     return ports
 
 

@@ -21,6 +21,7 @@ class MailCatchallConversation(models.Model):
             return False
         written_to = set(address_fields(delivery.fields, ("to",)))
         ours = {recipient.address for recipient in delivery.get_all("alias", "service", "unknown")}
-        known = tools.email_normalize_all(f"{self.email_from or ''},{self.email_cc or ''}")
+        fields = (self.email_from, self.email_reply_to, self.email_cc)
+        known = tools.email_normalize_all(",".join(filter(None, fields)))
         known.append(self.sudo().partner_id.email_normalized)
         return bool(written_to) and not written_to & {*ours, *known}

@@ -116,7 +116,10 @@ class MailThread(models.AbstractModel):
         delivery = self.env.context.get("catchall_delivery")
         if delivery is None:
             return super()._detect_is_bounce(message, message_dict)
-        delivery.report = read_report(message)
+        report = read_report(message)
+        # what tells nothing may be no report: a manager who looked at it says so
+        is_mail = report and report.kind == "unknown" and delivery.is_accepted
+        delivery.report = None if is_mail else report
         return delivery.report is not None
 
     @api.model
@@ -194,5 +197,8 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _get_report_verdict(self, delivery, message):
-        inbound = self.env["mail.catchall.inbound"]
-        return Verdict("bounce_report", "delivered", inbound._get_report_reason(delivery, message))
+        reason = self.env["mail.catchall.inbound"]._get_report_reason(delivery, message)
+        # a person's mail without From looks like one, too, and nobody would read it
+        is_told = message or delivery.bounced or delivery.report.kind != "unknown"
+        is_lost = not is_told and delivery.get_all("alias")
+        return Verdict("bounce_report", "review" if is_lost else "delivered", reason)

@@ -29,7 +29,7 @@ class MailThread(models.AbstractModel):
         msg_dict["message_id"] = tools.generate_tracking_message_id("mailbox")
         user = Users.sudo().browse(user_id)
         for own_address in tools.email_normalize_all(user.email):
-            self._replace_in_mail(msg_dict, own_address, user.alias_email)
+            self._replace_in_mail(msg_dict, own_address, user.alias_email or address)
 
     @api.model
     def _replace_in_mail(self, msg_dict, old, new):

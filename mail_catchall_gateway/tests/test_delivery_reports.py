@@ -67,6 +67,20 @@ class TestDeliveryReports(CatchallCommon):
         self.assertEqual(self.get_notification(message, self.mary).notification_status, "sent")
         self.assertFalse(self.mary.message_bounce)
 
+    def test_what_reports_nothing_and_is_for_somebody_waits(self):
+        for sender in ("Mary <>", "MAILER-DAEMON@customer.example"):
+            with self.subTest(sender=sender):
+                mail = self.make_mail(self.john.alias_email, sender).as_bytes()
+                mail = mail.replace(b"Mary <>", b"<>")
+                inbound = self.receive(mail)
+                self.assertVerdict(inbound, "review", "bounce_report")
+                with self.mock_mail_gateway():
+                    inbound.action_accept()
+                self.assertVerdict(inbound, "delivered", "user_alias")
+                self.assertIn("Two, please.", inbound.mail_message_ids.body)
+        to_the_gateway = self.make_mail(self.bounce, "MAILER-DAEMON@customer.example")
+        self.assertVerdict(self.receive(to_the_gateway), "delivered", "bounce_report")
+
     def test_all_recipients_of_a_report_are_marked(self):
         bob = self._create_document("Bob", email="bob@customer.example")
         with self.mock_mail_gateway():
@@ -133,7 +147,7 @@ class TestDeliveryReports(CatchallCommon):
         inbound = self.receive(
             self.make_mail(team, sender="MAILER-DAEMON@mx.example", subject="Failed", text="?")
         )
-        self.assertVerdict(inbound, "delivered", "bounce_report")
+        self.assertVerdict(inbound, "review", "bounce_report")
         self.assertFalse(self.env["res.partner"].search([("name", "=", "Failed")]))
 
     def test_reports_are_never_answered(self):

@@ -198,6 +198,17 @@ class TestOwnAddress(CatchallCommon):
         (sent,) = self.sent_to("mary@customer.example")
         self.assertNotIn("home.example", str(sent).lower())
 
+    def test_who_has_a_further_alias_alone_sends_as_it(self):
+        question = self.receive(self.make_mail(self.john.alias_email)).mail_message_ids
+        self.john.write({"alias_name": False, "further_alias_ids": [(0, 0, {"alias_name": "jd"})]})
+        sender = self.john.further_alias_ids.alias_full_name
+        text = "Yes.\n> for john@home.example"
+        mail = self.make_mail(sender, sender, text=text, in_reply_to=question.message_id)
+        inbound = self.receive(mail, [sender])
+        self.assertVerdict(inbound, "delivered", "user_reply")
+        self.assertIn(sender, inbound.mail_message_ids.body)
+        self.assertNotLeaked("john@home.example", "mary@customer.example")
+
     def test_what_a_mail_program_attaches_does_not_show_the_own_address(self):
         question = self.receive(self.make_mail(self.john.alias_email)).mail_message_ids
         data = {"maintype": "application", "subtype": "octet-stream"}

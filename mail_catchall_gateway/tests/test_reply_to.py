@@ -82,6 +82,19 @@ class TestReplyTo(CatchallCommon):
         self.assertTrue(self.sent_to(CARL))
         self.assertFalse(self.sent_to("noreply@web.example"))
 
+    def test_who_was_written_to_directly_has_the_answer(self):
+        conversation = self.ask()
+        question = conversation.message_ids
+        answer = self.make_mail(
+            CARL,
+            "John <john@home.example>",
+            in_reply_to=question.message_id,
+            cc=self.john.alias_email,
+        )
+        self.receive(answer, [self.john.alias_email])
+        self.assertFalse(conversation.is_unanswered)
+        self.assertFalse(self.emails)
+
     def test_several_in_one_mail(self):
         conversation = self.ask(f"{CARL}, Bob <bob@visitor.example>")
         self.post(conversation, self.john, "They leave today.")

@@ -66,9 +66,13 @@ def replace_in_card(content, old, new):
     :param str new: address to show instead
     """
     is_bytes = isinstance(content, bytes)
-    text = content.decode("utf-8", "surrogateescape") if is_bytes else content
-    if not isinstance(text, str) or not re.match(r"\ufeff?\s*BEGIN:(VCALENDAR|VCARD)", text, re.I):
+    if not is_bytes and not isinstance(content, str):
         return content
+    # a file may be large: its beginning first
+    head = content[:100].decode("utf-8", "replace") if is_bytes else content[:100]
+    if not re.match(r"\ufeff?\s*BEGIN:(VCALENDAR|VCARD)", head, re.I):
+        return content
+    text = content.decode("utf-8", "surrogateescape") if is_bytes else content
     unfolded = re.sub(r"\r?\n[ \t]", "", text)
     replaced = replace_address(unfolded, old, new)
     if replaced == unfolded:
