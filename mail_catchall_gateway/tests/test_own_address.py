@@ -1,8 +1,6 @@
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
-from odoo.addons.mail.tests.common import mail_new_test_user
-
 from .common import CatchallCommon
 
 BOB = "bob@customer.example"
@@ -233,7 +231,7 @@ class TestOwnAddress(CatchallCommon):
         notification = inbound.mail_message_ids.notification_ids
         reason = "550 <john@home.example>: unknown"
         notification.write({"failure_type": "unknown", "failure_reason": reason})
-        portal = mail_new_test_user(self.env, login="portal", groups="base.group_portal")
+        portal = self._create_portal_user()
         found = notification.with_user(portal)
         for read in (
             lambda: found.failure_reason,
