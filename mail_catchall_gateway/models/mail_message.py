@@ -11,12 +11,16 @@ class MailMessage(models.Model):
         Here, because this is the one place that chatter, composer, templates, the gateway and
         outgoing mails (``mail.mail`` inherits from this model) pass.
         """
-        Users = self.env["res.users"]
+        Users, replaced = self.env["res.users"], {}
         for values in values_list:
             # who left writes no mail, though templates may send as him; what he writes from
             # outside is an outsider's
             with_archived = values.get("message_type") != "email"
             for fname in ("email_from", "reply_to"):
-                if values.get(fname):
-                    values[fname] = Users._replace_own_address(values[fname], with_archived)
+                if not values.get(fname):
+                    continue
+                key = (values[fname], with_archived)
+                if key not in replaced:  # of many mails, the same few addresses
+                    replaced[key] = Users._replace_own_address(*key)
+                values[fname] = replaced[key]
         return super().create(values_list)
