@@ -2,7 +2,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..tools.addresses import is_domain_name, normalize_domain
-from ..tools.time_limit import in_days
+from ..tools.time_limit import in_days, read_days
 
 
 class MailAlias(models.Model):
@@ -172,8 +172,7 @@ class MailAlias(models.Model):
     @api.model
     def _get_renamed_alias_days(self):
         parameters = self.env["ir.config_parameter"].sudo()
-        value = parameters.get_param("mail_catchall_gateway.renamed_alias_days") or ""
-        return int(value) if value.isdecimal() else 90
+        return read_days(parameters.get_param("mail_catchall_gateway.renamed_alias_days"), 90)
 
     @api.autovacuum
     def _gc_expired_aliases(self):

@@ -44,7 +44,7 @@ class MailCatchallConversation(models.Model):
         store=True,
         readonly=False,
         precompute=True,
-        help="Who wrote last; answers go to this address.",
+        help="Who wrote last; answers go to this address, if he names no other one (Reply-To).",
     )
     email_cc = fields.Char("Cc", help="Whom the last mail was also sent to.")
     reply_to_all = fields.Boolean(

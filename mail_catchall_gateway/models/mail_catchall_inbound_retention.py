@@ -2,7 +2,7 @@ import logging
 
 from odoo import api, fields, models
 
-from ..tools.time_limit import in_days
+from ..tools.time_limit import in_days, read_days
 
 _logger = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ class MailCatchallInbound(models.Model):
     @api.model
     def _get_retention_days(self, key):
         """Return for how many days sources are kept; 0 is for ever."""
-        value = self.env["ir.config_parameter"].sudo().get_param(key) or ""
-        return int(value) if value.isdecimal() else RETENTION[key][0]
+        parameters = self.env["ir.config_parameter"].sudo()
+        return read_days(parameters.get_param(key), RETENTION[key][0])
 
     @api.autovacuum
     def _gc_sources(self):

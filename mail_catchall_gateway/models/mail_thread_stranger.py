@@ -1,6 +1,6 @@
 from odoo import api, fields, models, tools
 
-from ..tools.time_limit import in_days
+from ..tools.time_limit import in_days, read_days
 
 
 class MailThread(models.AbstractModel):
@@ -22,8 +22,7 @@ class MailThread(models.AbstractModel):
     @api.model
     def _is_old(self, message):
         parameters = self.env["ir.config_parameter"].sudo()
-        value = parameters.get_param("mail_catchall_gateway.reply_days") or ""
-        days = int(value) if value.isdecimal() else 0
+        days = read_days(parameters.get_param("mail_catchall_gateway.reply_days"), 0)
         return days > 0 and message.date < fields.Datetime.now() - in_days(days)
 
     @api.model

@@ -6,7 +6,7 @@ from odoo.tests.common import BaseCase
 
 from ..tools import imap
 from ..tools.mailbox import read_ahead
-from ..tools.time_limit import in_days, share, smallest_limit
+from ..tools.time_limit import in_days, read_days, share, smallest_limit
 
 
 class FakeMailbox:
@@ -80,6 +80,11 @@ class TestMailbox(BaseCase):
     def test_limits(self):
         self.assertEqual(smallest_limit([120, -1, 0, None, 60], 600), 60)
         self.assertEqual(smallest_limit([0, -1], 600), 600)
+
+    def test_days_of_a_parameter(self):
+        for value, expected in [("30", 30), ("0", 0), (False, 7), ("", 7), ("ten", 7), ("-1", 7)]:
+            with self.subTest(value=value):
+                self.assertEqual(read_days(value, 7), expected)
 
     def test_days(self):
         self.assertEqual(in_days(30).days, 30)
