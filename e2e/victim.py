@@ -46,7 +46,9 @@ def main(config, database, point):
         model, method, where = POINTS[point]
         if model == "ImapMailbox":
             # found only now that Odoo knows the folder of the addon
-            from odoo.addons.mail_catchall_gateway.tools.imap_mailbox import ImapMailbox as cls
+            from odoo.addons.mail_catchall_gateway.tools.mailbox.mailbox.imap_mailbox import (
+                ImapMailbox as cls,
+            )
         else:
             cls = type(env[model])
         setattr(cls, method, where(getattr(cls, method)))

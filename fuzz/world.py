@@ -121,7 +121,7 @@ class World:
         logging.getLogger("odoo.addons").setLevel(logging.INFO)
         with self.registry.cursor() as cr:
             # found only now that Odoo knows the folder of the addon
-            from odoo.addons.mail_catchall_gateway.tools import signed_address
+            from odoo.addons.mail_catchall_gateway.tools.addresses import signed_address
 
             env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
             self.addresses = self._sign(env, signed_address)

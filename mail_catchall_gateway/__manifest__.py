@@ -30,7 +30,7 @@
         "wizards/mail_catchall_attach_views.xml",
         "wizards/mail_catchall_bounce_views.xml",
         "wizards/mail_catchall_route_views.xml",
-        "wizards/mail_catchall_setup_views.xml",
+        "wizards/setup/mail_catchall_setup_views.xml",
         "views/res_users_views.xml",
         "views/res_config_settings_views.xml",
     ],

@@ -1,7 +1,6 @@
 """The database that a listener works on, for its threads."""
 
 import contextlib
-import itertools
 import threading
 
 import psycopg2
@@ -36,8 +35,3 @@ class Database:
 def is_outage(error):
     """Tell whether an error means that the database is away: a traceback would tell no more."""
     return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
-
-
-def growing_pauses(last):
-    """Yield seconds to wait after each error in a row: 1, 2, 4 ... and ``last`` from there on."""
-    return (min(2**number, last) for number in itertools.count())

@@ -7,7 +7,8 @@ import threading
 
 import odoo
 
-from .database import growing_pauses, is_outage
+from ..tools.pauses import growing_pauses
+from .database import is_outage
 
 _logger = logging.getLogger(__name__)
 

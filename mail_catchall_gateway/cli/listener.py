@@ -16,11 +16,12 @@ import psycopg2
 import odoo
 from odoo.tools import config
 
-from ..models.fetchmail_server_listen import CHANNEL
-from ..models.mail_catchall_listener import SIGN_SECONDS
-from ..tools.listener_options import parse_options
-from ..tools.lmtp_server import Limits, LmtpServer
-from .database import Database, growing_pauses
+from ..models.mailbox.fetchmail_server_listen import CHANNEL
+from ..models.mailbox.mail_catchall_listener import SIGN_SECONDS
+from ..tools.mailbox.listener_options import parse_options
+from ..tools.mailbox.lmtp_server import Limits, LmtpServer
+from ..tools.pauses import growing_pauses
+from .database import Database
 from .heartbeat import Heartbeat
 from .mailbox import MailboxThread
 from .processing import Processing

@@ -6,8 +6,8 @@ import socket
 import threading
 import time
 
-from ..tools.imap_idle import WatchedFolder
-from .database import growing_pauses
+from ..tools.mailbox.imap_idle import WatchedFolder
+from ..tools.pauses import growing_pauses
 
 _logger = logging.getLogger(__name__)
 

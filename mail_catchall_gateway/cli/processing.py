@@ -6,7 +6,8 @@ import queue
 import threading
 import time
 
-from .database import growing_pauses, is_outage
+from ..tools.pauses import growing_pauses
+from .database import is_outage
 
 _logger = logging.getLogger(__name__)
 

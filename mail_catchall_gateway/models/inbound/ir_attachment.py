@@ -1,0 +1,177 @@
+import base64
+import concurrent.futures
+import errno
+import logging
+import os
+
+import psycopg2
+
+from odoo import _, api, models
+from odoo.exceptions import AccessError
+
+from ...tools.judging.delivery import delivery_of
+from ...tools.message.archive import may_be_read
+
+_logger = logging.getLogger(__name__)
+
+#: A disk syncs many files in about the time of one, if it is asked for them together.
+SYNC_THREADS = 8
+#: A folder of somebody else's, a disk that was mounted read-only after an error.
+READ_ONLY_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class IrAttachment(models.Model):
+    _inherit = "ir.attachment"
+
+    def check(self, mode, values=None):
+        """Keep administrators from sending the sources of mail, which hold other people's letters.
+
+        They cannot read one for a record rule; but here, where core checks what is attached to a
+        message, it neither looks at rules nor at the groups of the field.
+        """
+        if self and not self.env.su and self.env.is_system():
+            sources = self.sudo().search_count(
+                [
+                    ("id", "in", self.ids),
+                    ("res_model", "=", "mail.catchall.inbound"),
+                    ("res_field", "=", "raw"),
+                ]
+            )
+            if sources:
+                raise AccessError(_("The source of an inbound email cannot be read this way."))
+        return super().check(mode, values=values)
+
+    @api.model
+    def _file_write(self, bin_value, checksum):
+        """Deliver no mail without what is attached to it: core only logs that the disk is full.
+
+        :raise OSError: if the file is not whole; the mail waits then
+        """
+        context = self.env.context
+        if context.get("catchall_delivery") is None and not context.get("catchall_source"):
+            return super()._file_write(bin_value, checksum)
+        try:
+            fname = super()._file_write(bin_value, checksum)
+            _check_whole(self._full_path(fname), len(bin_value))
+        except OSError as error:
+            folder = self._filestore()
+            if error.errno not in READ_ONLY_ERRORS:
+                raise
+            text = _("Odoo may not write into its filestore %s.", folder)
+            raise OSError(error.errno, text) from error
+        return fname
+
+    @api.model
+    def _index(self, bin_data, file_type, checksum=None):
+        """Read no text out of what came by mail and could fill the memory.
+
+        Nor out of sources: nobody may search in them.
+        """
+        context = self.env.context
+        if context.get("catchall_source"):
+            return False
+        if context.get("catchall_delivery") and not may_be_read(bin_data):
+            return False
+        return super()._index(bin_data, file_type, checksum=checksum)
+
+    def _postprocess_contents(self, values):
+        """Keep an image of a mail as it came where core could not make it smaller.
+
+        Pillow raises on what is damaged, and unpacks 170 million pixels if it is asked to.
+        """
+        delivery = delivery_of(self.env)
+        if delivery is None or not (values.get("mimetype") or "").startswith("image/"):
+            return super()._postprocess_contents(values)
+        content = values.get("raw") or base64.b64decode(values.get("datas") or b"")
+        if not delivery.outcome.may_shrink(content):
+            return values
+        try:
+            return super()._postprocess_contents(values)
+        except psycopg2.Error:
+            raise  # not the image's fault
+        except Exception:
+            _logger.info("Image %s was left as it came", values.get("name"), exc_info=True)
+            return values
+
+    # ------------------------------------------------------------
+    # SOURCES OF MAIL
+    # ------------------------------------------------------------
+
+    @api.model
+    def _store_sources(self, inbounds, sources):
+        """Store the sources of inbound emails, safe on disk when the transaction is committed.
+
+        Not through the binary field: it takes base64, which needs the memory of a large mail twice.
+
+        :param list sources: bytes, in the order of ``inbounds``
+        :raise OSError: if one is not whole on disk
+        """
+        for raw in sources:
+            self._remove_torn_file(raw)
+        attachments = (
+            self.sudo()
+            .with_context(catchall_source=True)
+            .create(
+                [
+                    {
+                        "name": "raw",
+                        "res_model": inbounds._name,
+                        "res_field": "raw",
+                        "res_id": inbound.id,
+                        "mimetype": "message/rfc822",
+                        "raw": raw,
+                    }
+                    for inbound, raw in zip(inbounds, sources, strict=True)
+                ]
+            )
+        )
+        self._sync_to_disk(attachments)
+
+    @api.model
+    def _remove_torn_file(self, raw):
+        """Remove what a process left that was killed while it wrote this very file.
+
+        Core would take it for another content with the same checksum, and refuse the mail for ever.
+        """
+        checksum = self._compute_checksum(raw)
+        path = self._full_path(f"{checksum[:2]}/{checksum}")
+        if os.path.isfile(path) and os.path.getsize(path) != len(raw):
+            os.unlink(path)
+
+    @api.model
+    def _sync_to_disk(self, attachments):
+        """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not.
+
+        :raise OSError: if a file is not there or not whole: core only logs that the disk is full
+        """
+        if not any(attachments.mapped("store_fname")):
+            return  # kept in the database
+        sizes = {
+            self._full_path(attachment.store_fname): attachment.file_size
+            for attachment in attachments
+            if attachment.store_fname
+        }
+        folders = {os.path.dirname(path): None for path in sizes}
+        with concurrent.futures.ThreadPoolExecutor(SYNC_THREADS) as pool:
+            list(pool.map(_sync, *zip(*{**sizes, **folders}.items(), strict=True)))
+
+
+def _check_whole(path, size):
+    """Raise OSError if a file is not there or has another size."""
+    folder = os.path.dirname(path)
+    if not os.path.exists(path) and not os.access(folder, os.W_OK):
+        raise OSError(errno.EROFS, "The filestore is read-only", folder)
+    if os.path.getsize(path) != size:
+        os.unlink(path)  # or the next attempt would find it, and not write it anew
+        raise OSError(errno.ENOSPC, "The disk of the filestore is full")
+
+
+def _sync(path, size):
+    """Have the disk keep a file of this size, or a folder where it is None."""
+    if size is not None:
+        _check_whole(path, size)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

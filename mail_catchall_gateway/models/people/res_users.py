@@ -1,0 +1,199 @@
+from odoo import _, api, fields, models, tools
+from odoo.exceptions import ValidationError
+
+from ...tools.addresses.alias_names import make_unique, propose_local_part
+
+ALIAS_FIELDS = ("alias_name", "alias_domain_id", "alias_id", "further_alias_ids")
+
+
+class ResUsers(models.Model):
+    """Users with messaging aliases: what they receive, and as whom they write."""
+
+    _name = "res.users"
+    _inherit = ["res.users", "mail.alias.mixin.optional"]
+
+    alias_id = fields.Many2one(
+        help="Business address of this user. Mail written to it arrives in his Inbox, and what "
+        "he writes goes out as it. It exists only in Odoo.",
+    )
+    further_alias_ids = fields.One2many(
+        "mail.alias",
+        "alias_user_id",
+        "Further Addresses",
+        domain=[("alias_is_further", "=", True)],
+        help="Mail to these addresses arrives too. What the user writes goes out as his "
+        "messaging alias.",
+    )
+    alias_copy_to_mailbox = fields.Boolean(
+        "Copy to own mailbox",
+        default=True,
+        help="Mail that arrives in the Inbox through the messaging alias is also sent to the "
+        "user's own email address. An answer from there leaves as the messaging alias.",
+    )
+    alias_delegate_id = fields.Many2one(
+        "res.users",
+        "When Archived, Mail Goes To",
+        domain="[('share', '=', False), ('id', '!=', id)]",
+        help="Who gets the mail written to this user's addresses while he is archived. Without "
+        "one it is treated like mail to an address that does not exist.",
+    )
+
+    # ------------------------------------------------------------
+    # CONSTRAINTS
+    # ------------------------------------------------------------
+
+    @api.constrains("alias_id", "groups_id")
+    def _check_alias_internal_user(self):
+        for user in self:
+            if user.alias_name and user.share:
+                raise ValidationError(
+                    _(
+                        "%(user)s cannot have the messaging alias %(alias)s: only internal users "
+                        "can have one.",
+                        user=user.name,
+                        alias=user.sudo().alias_id.display_name,
+                    )
+                )
+
+    @api.constrains("partner_id", "groups_id")
+    def _check_own_address(self):
+        """An own address at which Odoo itself receives mail would send it round for ever."""
+        for user in self.filtered(lambda user: not user.share and user.email_normalized):
+            if self.env["mail.alias.domain"]._is_gateway_address(user.email_normalized):
+                raise user._get_mail_loop_error()
+
+    @api.model
+    def _check_no_own_address(self, addresses):
+        """Raise if one of these addresses of ours is the own address of a user.
+
+        :raise ValidationError: that names the user
+        """
+        addresses = {tools.email_normalize(address) for address in addresses if address}
+        addresses = list(filter(None, addresses))  # no domain yet, no address
+        domain = [("email_normalized", "in", addresses), ("share", "=", False)]
+        user = self.sudo().with_context(active_test=False).search(domain, limit=1)
+        if user:
+            raise user._get_mail_loop_error()
+
+    def _get_mail_loop_error(self):
+        return ValidationError(
+            _(
+                "%(email)s cannot be both the own address of %(user)s and an address at which "
+                "Odoo receives mail: what Odoo sends to it would come back to Odoo, in a loop.",
+                email=self.email,
+                user=self.name,
+            )
+        )
+
+    # ------------------------------------------------------------
+    # CRUD
+    # ------------------------------------------------------------
+
+    @property
+    def SELF_READABLE_FIELDS(self):
+        alias_fields = ["alias_domain", "alias_email", "alias_copy_to_mailbox"]
+        return super().SELF_READABLE_FIELDS + [*ALIAS_FIELDS, *alias_fields]
+
+    @property
+    def SELF_WRITEABLE_FIELDS(self):
+        return super().SELF_WRITEABLE_FIELDS + ["alias_copy_to_mailbox"]
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        further = [vals.pop("further_alias_ids", False) for vals in vals_list]
+        users = super().create(vals_list)
+        for user, commands in zip(users, further, strict=True):
+            if commands:
+                # who may create users gives them addresses, and may write to no alias himself
+                user.sudo().further_alias_ids = commands
+        if self._is_alias_automatic():
+            users.filtered(lambda user: not user.share and not user.alias_id)._give_aliases()
+        return users
+
+    def write(self, vals):
+        if vals.keys() & set(self.ALIAS_WRITEABLE_FIELDS + list(ALIAS_FIELDS)):
+            # aliases are written as superuser, by the mixin too; it writes nothing, and says
+            # nothing, where the user may not
+            self.check_access_rights("write")
+            self.check_access_rule("write")
+        if "further_alias_ids" in vals and not self.env.su:
+            vals = dict(vals)
+            self.sudo().write({"further_alias_ids": vals.pop("further_alias_ids")})
+        res = super().write(vals)
+        if "company_id" in vals:
+            self._move_further_aliases()
+        if vals.keys() & {"alias_id", "active", "partner_id"}:
+            self.env.registry.clear_cache()
+        return res
+
+    def unlink(self):
+        self.env.registry.clear_cache()
+        further = self.sudo().with_context(active_test=False).further_alias_ids
+        res = super().unlink()
+        further.unlink()
+        return res
+
+    # ------------------------------------------------------------
+    # ALIAS
+    # ------------------------------------------------------------
+
+    def _alias_get_creation_values(self):
+        """A messaging alias creates conversations, in the domain of the user's company."""
+        values = super()._alias_get_creation_values()
+        values["alias_model_id"] = self.env["ir.model"]._get_id("mail.catchall.conversation")
+        if self.company_id.alias_domain_id:
+            values["alias_domain_id"] = self.company_id.alias_domain_id.id
+        return values
+
+    def _move_further_aliases(self):
+        """Take further addresses along to the domain of another company, as core does the alias.
+
+        Former names are given up: who wrote to them wrote to the old company.
+        """
+        for user in self:
+            further = user.sudo().further_alias_ids
+            left = further.filtered("alias_expiration")
+            (further - left).alias_domain_id = user.company_id.alias_domain_id
+            left.unlink()
+
+    @api.model
+    def _is_alias_automatic(self):
+        parameters = self.env["ir.config_parameter"].sudo()
+        value = parameters.get_param("mail_catchall_gateway.automatic_alias")
+        return value and value.lower() not in ("0", "false")
+
+    def _give_aliases(self):
+        """Give a messaging alias to each of these users whose name makes one."""
+        for user, name in self._propose_alias_names().items():
+            if name:
+                user.alias_name = name
+
+    def _propose_alias_names(self, source="name"):
+        """Return a free local part for each user.
+
+        :param str source: ``name`` for firstname.lastname, or ``login``
+        :return dict: local part by user; empty where the company has no alias domain, or
+            nothing of the text makes an address
+        """
+        proposals, taken = {}, {}
+        for user in self:
+            domain = user.company_id.alias_domain_id
+            if domain not in taken:
+                taken[domain] = self._get_taken_names(domain)
+            wish = propose_local_part(user[source]) or propose_local_part(user.login)
+            if not domain or not wish:
+                proposals[user] = ""
+                continue
+            proposals[user] = make_unique(wish, taken[domain])
+            taken[domain].add(proposals[user])
+        return proposals
+
+    @api.model
+    def _get_taken_names(self, domain):
+        """Return all local parts of an alias domain that are in use."""
+        aliases = self.env["mail.alias"].sudo().search([("alias_domain_id", "=", domain.id)])
+        own = self.sudo().search([("email_normalized", "=like", f"%@{domain.name}")])
+        names = aliases.mapped("alias_name") + [domain.catchall_alias, domain.bounce_alias]
+        names += [(domain.default_from or "").partition("@")[0]]
+        names += [address.partition("@")[0] for address in own.mapped("email_normalized")]
+        return set(filter(None, names))

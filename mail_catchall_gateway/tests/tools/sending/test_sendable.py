@@ -1,0 +1,100 @@
+import email
+import email.policy
+from email.headerregistry import Address
+
+from odoo.tests.common import BaseCase
+
+from ....tools.sending.sendable import MAX_LINE, PlainField, as_plain, make_sendable
+
+LONG = "reply." + "a" * 56
+LONG_NAME = "A very long name, " * 5 + "Ltd"
+DOMAIN = "mail.a-company-with-a-long-name.example"
+
+
+class TestSendable(BaseCase):
+    def deliver(self, **fields):
+        """Return the header that a mail with these fields leaves with, and what arrives."""
+        # as core imports it, which replaces it
+        message = email.message.EmailMessage(policy=email.policy.SMTP)
+        for name, value in fields.items():
+            name = name.replace("_", "-")
+            message[name] = as_plain(name, value)
+        message.set_content("Two, please.")
+        make_sendable(message)
+        raw = message.as_bytes()
+        header = raw.partition(b"\r\n\r\n")[0].decode("ascii")
+        return header, email.message_from_bytes(raw, policy=email.policy.default)
+
+    def test_a_long_reply_to_is_folded_before_its_address(self):
+        for name in ("My Company Order", "Acme, Ltd", 'Mary "Bo" Smith', "Bike@Home"):
+            address = Address(name, addr_spec=f"{LONG}@acme.example")
+            with self.subTest(name=name):
+                header, arrived = self.deliver(Reply_To=str(address))
+                self.assertRegex(header, rf"Reply-To: .+\r\n <{LONG}@acme.example>(\r\n|$)")
+                self.assertLessEqual(max(map(len, header.splitlines())), 78)
+                self.assertEqual(arrived["Reply-To"].addresses, (address,))
+
+    def test_any_other_reply_to_says_the_same_when_it_arrives(self):
+        for value in (
+            "My Company <catchall@acme.example>",
+            f"{LONG}@acme.example",
+            f"Café <{LONG}@acme.example>",
+            f'"{LONG_NAME}" <{LONG}@acme.example>',
+            f'"=?utf-8?q?x?= y" <{LONG}@acme.example>',
+            f"Mary <{LONG}@acme.example>, Bob <bob@acme.example>",
+            f"Mary <{LONG}@{DOMAIN}>",
+        ):
+            with self.subTest(value=value):
+                expected = email.message.EmailMessage(policy=email.policy.SMTP)
+                expected["Reply-To"] = value
+                _header, arrived = self.deliver(Reply_To=value)
+                for found, wanted in zip(
+                    arrived["Reply-To"].addresses, expected["Reply-To"].addresses, strict=True
+                ):
+                    self.assertEqual(found.addr_spec, wanted.addr_spec)
+                    # Python reads a space between encoded words
+                    names = (each.display_name.replace(" ", "") for each in (found, wanted))
+                    self.assertEqual(*names)
+
+    def test_a_long_return_path_stays_an_address(self):
+        for address in (f"bounce.{'a' * 56}@{DOMAIN}", f"bounce@{DOMAIN}", "bounce@acme.example"):
+            with self.subTest(address=address):
+                header, arrived = self.deliver(Return_Path=address)
+                self.assertIn(f"Return-Path: {address}\r\n", header)
+                self.assertEqual(arrived["Return-Path"], address)
+
+    def test_what_odoo_formats_is_written_as_it_is(self):
+        for value in (
+            '"John Doe" <john@acme.example>',
+            '"Doe, John" <john@acme.example>',
+            r'"Mary \"Bo\" Smith" <mary@acme.example>',
+            "john@acme.example",
+        ):
+            with self.subTest(value=value):
+                self.assertIsInstance(as_plain("From", value), PlainField)
+                header, arrived = self.deliver(From=value)
+                self.assertIn(f"From: {value}\r\n", f"{header}\r\n")
+                expected = email.policy.SMTP.header_factory("From", value)
+                self.assertEqual(arrived["From"].addresses, expected.addresses)
+        folded = as_plain("From", f'"John Doe"\n <{LONG}@acme.example>')
+        self.assertEqual(folded, f'"John Doe" <{LONG}@acme.example>')
+
+    def test_what_needs_more_than_writing_is_left_to_python(self):
+        for value in (
+            '"Jürgen" <j@acme.example>',
+            '"=?utf-8?q?J=C3=BCrgen?=" <j@acme.example>',
+            '"Mary" <mary@acme.example>, bob@acme.example',
+            'Mary" <mary@acme.example>',
+            '"Mary" <mary@acme.example> x',
+            "Mary",
+            "mary@äcme.example",
+            f'"{"x" * 80}" <mary@acme.example>',
+            f"{'x' * MAX_LINE}@acme.example",
+            '"Mary\r\nX-Evil: yes" <mary@acme.example>',
+            "",
+            None,
+            False,
+            ["mary@acme.example"],
+        ):
+            with self.subTest(value=value):
+                self.assertIs(as_plain("From", value), value)

@@ -1,0 +1,7 @@
+from . import addresses
+from . import alias_names
+from . import recipients
+from . import reply_to
+from . import signed_address
+from . import similar_addresses
+from . import subaddress

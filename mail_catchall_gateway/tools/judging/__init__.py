@@ -1,0 +1,4 @@
+from . import automatic
+from . import delivery
+from . import sender_authentication
+from . import verdict

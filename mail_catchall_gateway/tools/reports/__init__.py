@@ -1,0 +1,3 @@
+from . import delivery_report
+from . import report_parts
+from . import report_text

@@ -1,0 +1,168 @@
+"""From whom a mail leaves, where a relay accepts only our own addresses (RFC 5322, 3.6.2)."""
+
+import dataclasses
+import email.header
+import email.utils
+import functools
+import re
+
+from ..addresses.addresses import normalize_address
+from ..message.source import storable
+
+NATIVE, DYNAMIC, FORCED = "native", "dynamic", "forced"
+
+#: Display names that are longer say nothing more.
+_MAX_NAME = 100
+_MAX_LINE = 78  # RFC 5322, 2.1.1
+_MAX_VALUE = 10000
+
+
+@dataclasses.dataclass(frozen=True)
+class FromPolicy:
+    """What is done with From.
+
+    Arguments:
+        name (str): ``native`` leaves it to Odoo; ``dynamic`` replaces what is not ours; ``forced``
+            replaces all
+        address (str): what it is replaced by, bare
+    """
+
+    name: str = NATIVE
+    address: str = ""
+
+    @property
+    def is_native(self):
+        """Whether nothing is done: a policy without an address cannot do anything."""
+        return self.name == NATIVE or not self.address
+
+
+@dataclasses.dataclass(frozen=True)
+class Sender:
+    """As whom a mail leaves.
+
+    Arguments:
+        header (str): field body of From, folded, in ASCII
+        address (str): its address, bare
+        is_replaced (bool): it is not what the mail said before
+    """
+
+    header: str
+    address: str
+    is_replaced: bool = False
+
+
+def choose_policy(server=None, forced="", dynamic="", domain=None):
+    """Return the policy that holds: the nearest to the relay wins.
+
+    :param FromPolicy server: that of the outgoing server, None where it has none of its own
+    :param str forced: value of the system parameter ``mail.force.smtp.from``
+    :param str dynamic: value of ``mail.dynamic.smtp.from``, which the other one outdoes
+    :param FromPolicy domain: that of the alias domain
+    :return FromPolicy:
+    """
+    if server:
+        return server
+    for name, value in ((FORCED, forced), (DYNAMIC, dynamic)):
+        if value and (addresses := _split(value)):
+            return FromPolicy(name, addresses[-1][1])
+    return domain or FromPolicy()
+
+
+def apply_policy(policy, header_from, own_domains, is_permitted=lambda address: True):
+    """Return as whom a mail leaves under a policy.
+
+    An address of ours stays under ``dynamic``, if the server may be used for it; somebody else's
+    becomes the display name, so that the recipient still sees who wrote. Of several authors the
+    first one counts.
+
+    :param FromPolicy policy: one that is not native
+    :param str header_from: field body of From, decoded; may be empty
+    :param own_domains: names of our domains, lower case, as A-labels
+    :param is_permitted: function that tells of an address whether the server takes it
+    :return Sender:
+    """
+    authors = _split(header_from)
+    name, address = authors[0] if authors else ("", "")
+    bare = normalize_address(address) if address else ""
+    if bare and bare == normalize_address(policy.address):
+        return Sender(format_sender(name, address), address)
+    is_ours = bool(bare) and bare.rpartition("@")[2] in own_domains and bare.isascii()
+    if policy.name == DYNAMIC and is_ours and is_permitted(address):
+        return Sender(format_sender(name, address), address, is_replaced=len(authors) > 1)
+    return Sender(encapsulate(name, address, policy.address), policy.address, is_replaced=True)
+
+
+def choose_envelope(sender, proposed, own_domains):
+    """Return the envelope sender (RFC 5321, MAIL FROM).
+
+    :param Sender sender: as whom the mail leaves
+    :param str proposed: the bounce address, if the server may be used for it
+    :param own_domains: names of our domains, lower case, as A-labels
+    :return str: the bounce address if it is ours, else that of the sender
+    """
+    domain = normalize_address(proposed).rpartition("@")[2] if proposed else ""
+    return proposed if domain in own_domains else sender.address
+
+
+def encapsulate(name, address, new_address):
+    """Return ``"Mary (mary@customer.example)" <outgoing@acme.example>``.
+
+    :param str name: display name, decoded; may be empty, as may ``address``
+    :param str address: who wrote
+    :param str new_address: as whom it is sent
+    :return str: field body, folded, in ASCII
+    """
+    name = _clean(name)
+    if name and address and name.lower() != address.lower():
+        return format_sender(f"{_cut(name)} ({_cut(address)})", new_address)
+    return format_sender(_cut(name or address), new_address)
+
+
+def format_sender(name, address):
+    """Return the field body of From or Reply-To with one mailbox (RFC 5322, 3.4).
+
+    It is folded here, or a long name encoded (RFC 2047): Python unquotes what it folds, and a comma
+    in the name would begin another mailbox.
+
+    :param str name: display name, decoded; may be empty
+    :param str address: addr-spec
+    :return str: in ASCII, folded
+    """
+    name = _clean(name)
+    if not name:
+        return address
+    quoted = re.sub(r'([\\"])', r"\\\1", name)
+    if name.isascii() and "=?" not in name:
+        begin, end = f'"{quoted}"', f" <{address}>"
+        if len("From: ") + len(begin) + len(end) <= _MAX_LINE:
+            return begin + end
+        if len("Reply-To: ") + len(begin) <= _MAX_LINE and len(end) <= _MAX_LINE:
+            return f"{begin}\n{end}"
+    encoded = email.header.Header(name, "utf-8", header_name="Reply-To").encode()
+    return f"{encoded}\n <{address}>"
+
+
+def _split(value):
+    """Return the mailboxes of a header field as (name, address), those without address left out."""
+    return _split_clean(_clean(value)[:_MAX_VALUE])
+
+
+@functools.lru_cache(maxsize=256)  # a queue of mails has few senders
+def _split_clean(value):
+    found = email.utils.getaddresses([value])
+    pairs = [(name, re.sub(r"[\s<>]", "", address)) for name, address in found if "@" in address]
+    if not pairs:
+        # one that is not quoted as it should: the address, if there is one
+        match = re.search(r"[^\s<>,;:\"()@]+@[^\s<>,;:\"()@]+", value)
+        pairs = [(value[: match.start()].strip(' "<'), match[0])] if match else []
+    return tuple(pairs)
+
+
+def _clean(text):
+    """Return a text on one line, without what could begin another header field."""
+    text = re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]+", " ", str(text or ""))
+    return " ".join(storable(text).split())
+
+
+def _cut(text):
+    return text if len(text) <= _MAX_NAME else f"{text[: _MAX_NAME - 1]}…"
