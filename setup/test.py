@@ -81,7 +81,7 @@ class Checks:
         return self.finish_pytest(self.e2e_beside or self.start_e2e())
 
     def coverage(self):
-        """lines and branches that neither pytest_odoo nor e2e went through; see COVERAGE.md"""
+        """lines and branches that neither pytest_odoo nor e2e went through"""
         data = f"--data-file={self.state / 'coverage'}"
         parts = map(str, sorted(self.state.glob("coverage_*")))
         self.python("-m", "coverage", "combine", "--quiet", "--keep", data, *parts)
