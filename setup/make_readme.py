@@ -15,7 +15,6 @@ SECTIONS = {
     "DESCRIPTION": "",
     "CONFIGURE": "Configuration",
     "USAGE": "Usage",
-    "PROOF": "What Proves It",
     "ROADMAP": "Known issues / Roadmap",
     "HISTORY": "Changelog",
 }
