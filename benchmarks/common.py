@@ -46,10 +46,7 @@ class Bench:
 
     def make_database(self, kind):
         odoo = Odoo(self.stack, f"bench_{kind}")
-        environment = self.stack.environment()
-        subprocess.run(["dropdb", "--if-exists", odoo.database], env=environment, check=True)
-        shutil.rmtree(odoo.folder / "data" / "filestore" / odoo.database, ignore_errors=True)
-        odoo.run("-i", MODULES[kind], "--without-demo=all")
+        odoo.install(MODULES[kind])
         return odoo
 
     def run(self, kind, what, **arguments):

@@ -11,10 +11,8 @@ listener's memory is read before and after: an hour of it is ``--ways idle --mai
 
 import argparse
 import os
-import shutil
 import smtplib
 import statistics
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -22,7 +20,8 @@ from pathlib import Path
 import psycopg2
 from common import REPO
 from odoo_process import Listener, Odoo
-from stack import MAIL_PASSWORD, Stack, free_port, wait_for
+from server import free_port, wait_for
+from stack import Stack
 
 DATABASE = "bench_delivery"
 ADDRESSES = {way: "john.doe@acme.test" for way in ("cron", "idle")}
@@ -140,12 +139,8 @@ def run(odoo, way, args):
 
 def make_odoo(stack, cron_minutes):
     odoo = Odoo(stack, DATABASE, free_port())
-    environment = stack.environment()
-    subprocess.run(["dropdb", "--if-exists", DATABASE], env=environment, check=True)
-    shutil.rmtree(odoo.folder / "data" / "filestore" / DATABASE, ignore_errors=True)
-    odoo.run("-i", "mail_catchall_gateway,crm", "--without-demo=all")
-    ports = {"SMTP_PORT": str(stack.ports["smtp"]), "IMAP_PORT": str(stack.ports["imap"])}
-    odoo.script("demo_data.py", MAIL_PASSWORD=MAIL_PASSWORD, **ports)
+    odoo.install("mail_catchall_gateway,crm")
+    odoo.set_up_demo()
     odoo.psql(
         "UPDATE mail_alias_domain SET accepted_domain_names = 'lmtp.test' WHERE name = 'acme.test'"
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 import fetching
 from common import REPO, Bench, get_version
 from report import draw, format_rows
-from stack import exit_on_signals
+from server import exit_on_signals
 
 RESULTS = REPO / "benchmarks" / "RESULTS.md"
 QUICK = {"mails": 20, "unseen": 200, "repeat": 1, "kills": 5, "sent": 20, "rounds": 1}

@@ -2,21 +2,19 @@
 
 import contextlib
 import json
-import os
 import random
 import resource
-import signal
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
-
-import psycopg2
 
 import odoo
 
 SETUP = Path(__file__).resolve().parent.parent / "setup"
+sys.path.insert(0, str(SETUP))
+
+from workers import count_waiting, kill, make_due, query, start  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -126,44 +124,6 @@ def process(env, port):
 # ------------------------------------------------------------
 
 
-def work(database):
-    """Do what the scheduled actions do, without end; an error ends one run, as Odoo has it."""
-    while True:
-        try:
-            with environment(database) as env:
-                env["fetchmail.server"]._fetch_mails()
-                if "mail.catchall.inbound" in env:
-                    env["mail.catchall.inbound"]._process_waiting()
-        except Exception:
-            traceback.print_exc()
-        time.sleep(0.01)
-
-
-def start(database):
-    """Start a process that works, and return its id."""
-    pid = os.fork()
-    if not pid:
-        try:
-            work(database)
-        finally:
-            os._exit(1)
-    return pid
-
-
-def kill(pid):
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-
-
-def query(database, text, *arguments):
-    """Return what a statement returns, over a connection of its own."""
-    settings = odoo.sql_db.connection_info_for(database)[1]
-    with contextlib.closing(psycopg2.connect(**settings)) as connection:
-        with connection, connection.cursor() as cr:
-            cr.execute(text, arguments)
-            return cr.fetchall() if cr.description else None
-
-
 def leave(env):
     """Leave the database, for processes must not have connections in common.
 
@@ -218,28 +178,15 @@ def finish(database, has_queue, idle=3):
     pid = start(database)
     last, since = None, time.monotonic()
     try:
-        while time.monotonic() < since + idle or (has_queue and make_due(database)):
+        while time.monotonic() < since + idle or (has_queue and count_waiting(database)):
+            if has_queue:
+                make_due(database)
             ((count,),) = query(database, "SELECT count(*) FROM mail_message")
             if count != last:
                 last, since = count, time.monotonic()
             time.sleep(0.2)
     finally:
         kill(pid)
-
-
-def make_due(database):
-    """Let the time pass after which the rows of a process that died come back.
-
-    :return: whether there are any
-    """
-    with contextlib.suppress(psycopg2.extensions.TransactionRollbackError):  # again later
-        query(
-            database,
-            "UPDATE mail_catchall_inbound SET next_attempt = NULL"
-            " WHERE state IN ('pending', 'processing')",
-        )
-    waiting = "SELECT count(*) FROM mail_catchall_inbound WHERE state IN ('pending', 'processing')"
-    return query(database, waiting)[0][0]
 
 
 def main(config, database, what, arguments):

@@ -21,7 +21,8 @@ sys.path.insert(0, str(REPO / "setup"))
 
 from odoo_process import Odoo  # noqa: E402
 from send import send  # noqa: E402
-from stack import CATCHALL_DOMAINS, MAIL_PASSWORD, Stack, wait_for  # noqa: E402
+from server import wait_for  # noqa: E402
+from stack import CATCHALL_DOMAINS, Stack  # noqa: E402
 
 TEMPLATE = "e2e_template"
 CUSTOMER = "Mary Smith <mary@customer.test>"
@@ -39,15 +40,8 @@ def stack():
 def template(stack):
     """A database with the addon, three users and CRM, made anew in each run."""
     odoo = Odoo(stack, TEMPLATE)
-    subprocess.run(["dropdb", "--if-exists", TEMPLATE], env=stack.environment(), check=True)
-    shutil.rmtree(odoo.folder / "data" / "filestore" / TEMPLATE, ignore_errors=True)
-    odoo.run("-i", "mail_catchall_gateway,crm,google_gmail,microsoft_outlook", "--without-demo=all")
-    odoo.script(
-        "demo_data.py",
-        SMTP_PORT=str(stack.ports["smtp"]),
-        IMAP_PORT=str(stack.ports["imap"]),
-        MAIL_PASSWORD=MAIL_PASSWORD,
-    )
+    odoo.install("mail_catchall_gateway,crm,google_gmail,microsoft_outlook")
+    odoo.set_up_demo()
     import odoo as odoo_package
 
     # for all databases, once: it cannot be parsed again
@@ -88,10 +82,9 @@ class World:
         for mailbox in self.stack.mail.glob("*"):
             shutil.rmtree(mailbox)
         environment = self.stack.environment()
-        subprocess.run(["dropdb", "--if-exists", self.database], env=environment, check=True)
+        self.odoo.drop()
         subprocess.run(["createdb", "-T", TEMPLATE, self.database], env=environment, check=True)
-        filestores = self.odoo.folder / "data" / "filestore"
-        shutil.copytree(filestores / TEMPLATE, filestores / self.database, dirs_exist_ok=True)
+        shutil.copytree(Odoo(self.stack, TEMPLATE).filestore, self.odoo.filestore)
         self.config = self.odoo.write_config()
         self.open()
 
@@ -110,11 +103,7 @@ class World:
             self.cr.close()
         odoo.modules.registry.Registry.delete(self.database)
         odoo.sql_db.close_db(self.database)
-        subprocess.run(
-            ["dropdb", "--if-exists", "--force", self.database],
-            env=self.stack.environment(),
-            check=True,
-        )
+        self.odoo.drop()
 
     # ------------------------------------------------------------
     # MAIL

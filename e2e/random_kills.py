@@ -6,53 +6,20 @@ Two at once, each replaced when it is killed. Afterwards they go on until nothin
 workers had in hands is made due then, for nobody wants to wait the minute.
 """
 
-import contextlib
-import os
 import random
-import signal
 import sys
 import time
-import traceback
-
-import psycopg2
+from pathlib import Path
 
 import odoo
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
+
+from workers import kill, make_due, query, start  # noqa: E402
 
 WORKERS = 2
 #: Seconds without any change after which something is lost.
 PATIENCE = 300
-
-
-def work(database):
-    """Do what two scheduled actions do, without end; an error ends one run, as Odoo has it."""
-    while True:
-        try:
-            with odoo.registry(database).cursor() as cr:
-                env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
-                env["fetchmail.server"]._fetch_mails()
-                env["mail.catchall.inbound"]._process_waiting()
-        except Exception:
-            traceback.print_exc()
-        time.sleep(0.05)
-
-
-def start(database):
-    pid = os.fork()
-    if not pid:
-        try:
-            work(database)
-        finally:
-            os._exit(1)
-    return pid
-
-
-def query(database, text):
-    with odoo.sql_db.db_connect(database).cursor() as cr:
-        cr.execute(text)
-        result = cr.fetchall() if cr.description else None
-        cr.commit()
-    odoo.sql_db.close_all()  # a child must not have our connections
-    return result
 
 
 def main(config, database, kills, seconds, mails):
@@ -64,16 +31,14 @@ def main(config, database, kills, seconds, mails):
         for _kill in range(kills):
             time.sleep(random.uniform(0, 2 * seconds))
             victim = random.choice(workers)
-            os.kill(victim, signal.SIGKILL)
-            os.waitpid(victim, 0)
+            kill(victim)
             workers[workers.index(victim)] = start(database)
             (count,) = query(database, "SELECT count(*) FROM mail_message")[0]
             print(f"killed {_kill + 1}: {count} messages", flush=True)
         finish(database, mails)
     finally:
         for pid in workers:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            kill(pid)
 
 
 def finish(database, mails):
@@ -95,16 +60,6 @@ def finish(database, mails):
             make_due(database)
             due += 5
         time.sleep(0.5)
-
-
-def make_due(database):
-    with contextlib.suppress(psycopg2.extensions.TransactionRollbackError):  # again in 5 s
-        query(
-            database,
-            "UPDATE mail_catchall_inbound SET next_attempt = NULL"
-            " WHERE state IN ('pending', 'processing');"
-            "UPDATE fetchmail_server SET next_fetch = NULL",
-        )
 
 
 if __name__ == "__main__":

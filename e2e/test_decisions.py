@@ -4,7 +4,7 @@ import email.policy
 
 import pytest
 from conftest import CUSTOMER
-from stack import wait_for
+from server import wait_for
 
 JOHN = "john.doe@acme.test"
 OWN = "john@home.test"

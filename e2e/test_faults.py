@@ -1,5 +1,6 @@
 """What the machine does to a fetch: kills at random, a full disk, a restarted database."""
 
+import contextlib
 import os
 import resource
 import secrets
@@ -40,16 +41,22 @@ def test_two_workers_killed_at_random(world):
     print(f"{MAILS} mails, {KILLS} kills: {attempts} attempts, at most {most} for one mail")
 
 
-def test_the_disk_of_the_filestore_is_full(world, mailbox):
-    """A file cannot grow beyond a limit: what is written ends in the middle, as on a full disk."""
-    ids = drop(world, 1, text="large\n" * 100_000)
+@contextlib.contextmanager
+def full_disk():
+    """No file grows beyond a limit: what is written ends in the middle, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
     try:
-        result = fetch(mailbox)
-        again = fetch(mailbox)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_the_disk_of_the_filestore_is_full(world, mailbox):
+    ids = drop(world, 1, text="large\n" * 100_000)
+    with full_disk():
+        result = fetch(mailbox)
+        again = fetch(mailbox)
     assert (result.code, again.code) == ("error", "error")
     assert "full" in mailbox.last_error
     assert (stored(world), flags(world)) == ([], [""])
@@ -69,12 +76,8 @@ def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
         f"{text}\n--b--\n",
     )
     fetch(mailbox)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
-    try:
+    with full_disk():
         world.env["mail.catchall.inbound"]._process_waiting()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     inbound = world.env["mail.catchall.inbound"].search([])
     assert (inbound.state, inbound.mail_message_ids.ids) == ("pending", [])
     assert "full" in inbound.reason
@@ -116,22 +119,37 @@ def test_a_file_torn_by_a_kill_does_not_block_its_mail(world, mailbox):
     assert path.read_bytes() == raw
 
 
-def test_the_database_is_restarted_in_between(world, mailbox, monkeypatch):
-    ids = drop(world, 3)
+@pytest.fixture
+def restart_before(world, monkeypatch):
+    """A function that has PostgreSQL restart before a method of inbound emails is called, once.
+
+    It returns a list that has an entry when that happened.
+    """
     (postgres, *_others) = world.stack.servers
     cls = type(world.env["mail.catchall.inbound"])
-    store = cls._store
 
-    def restart_and_store(self, mails):
-        monkeypatch.undo()
-        postgres.stop()
-        postgres.start()
-        return store(self, mails)
+    def patch(name):
+        method, restarts = getattr(cls, name), []
 
-    monkeypatch.setattr(cls, "_store", restart_and_store)
+        def restart(self, *args):
+            monkeypatch.undo()
+            postgres.stop()
+            postgres.start()
+            restarts.append(name)
+            return method(self, *args)
+
+        monkeypatch.setattr(cls, name, restart)
+        return restarts
+
+    return patch
+
+
+def test_the_database_is_restarted_in_between(world, mailbox, restart_before):
+    ids = drop(world, 3)
+    restarts = restart_before("_store")
     with pytest.raises(psycopg2.Error):
         fetch(mailbox)
-    assert cls._store is store
+    assert restarts
     world.restart()
     assert (stored(world), flags(world)) == ([], [""] * 3)
     world.cycle()
@@ -139,23 +157,13 @@ def test_the_database_is_restarted_in_between(world, mailbox, monkeypatch):
     assert len(world.inbox("john")) == 3
 
 
-def test_the_database_is_restarted_while_mail_is_processed(world, mailbox, monkeypatch):
+def test_the_database_is_restarted_while_mail_is_processed(world, mailbox, restart_before):
     ids = drop(world, 3)
     fetch(mailbox)
-    (postgres, *_others) = world.stack.servers
-    cls = type(world.env["mail.catchall.inbound"])
-    finish = cls._finish
-
-    def restart_and_finish(self, verdict):
-        monkeypatch.undo()
-        postgres.stop()
-        postgres.start()
-        return finish(self, verdict)
-
-    monkeypatch.setattr(cls, "_finish", restart_and_finish)
+    restarts = restart_before("_finish")
     with pytest.raises(psycopg2.Error):
         world.env["mail.catchall.inbound"]._process_waiting()
-    assert cls._finish is finish
+    assert restarts
     world.restart()
     inbounds = world.env["mail.catchall.inbound"].search([])
     assert inbounds.mapped("state") == ["processing"] * 3

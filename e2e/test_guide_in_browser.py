@@ -2,14 +2,13 @@
 
 import json
 import logging
-import shutil
-import subprocess
 
 import pytest
 import requests
 from odoo_process import Odoo
 from send import send
-from stack import MAIL_PASSWORD, free_port, wait_for
+from server import free_port, wait_for
+from stack import MAIL_PASSWORD
 
 from odoo.tests.common import ChromeBrowser
 
@@ -30,14 +29,11 @@ class Window:
 def empty(stack, template):
     """Odoo as it is after the addon was installed from the Apps menu: nothing is set up."""
     odoo = Odoo(stack, DATABASE, free_port())
-    environment = stack.environment()
-    subprocess.run(["dropdb", "--if-exists", "--force", DATABASE], env=environment, check=True)
-    shutil.rmtree(odoo.folder / "data" / "filestore" / DATABASE, ignore_errors=True)
-    odoo.run("-i", "mail_catchall_gateway", "--without-demo=all")
+    odoo.install("mail_catchall_gateway")
     odoo.start()
     yield odoo
     odoo.stop()
-    subprocess.run(["dropdb", "--if-exists", "--force", DATABASE], env=environment, check=True)
+    odoo.drop()
 
 
 def log_in(odoo, browser):

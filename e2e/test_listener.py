@@ -13,7 +13,8 @@ from conftest import CUSTOMER
 from odoo_process import Listener
 from proxy import Proxy
 from send import send
-from stack import MAIL_PASSWORD, wait_for
+from server import wait_for
+from stack import MAIL_PASSWORD
 
 JOHN = "john.doe@acme.test"
 JOHN_LMTP = "john.doe@lmtp.test"

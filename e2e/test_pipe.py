@@ -7,7 +7,8 @@ import xmlrpc.client
 import pytest
 from odoo_process import Odoo
 from send import send
-from stack import PIPE, free_port, wait_for
+from server import free_port, wait_for
+from stack import PIPE
 
 JOHN = "john.doe@pipe.test"
 PASSWORD = "only for the pipe"

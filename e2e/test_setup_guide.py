@@ -6,7 +6,8 @@ import time
 from unittest.mock import patch
 
 import pytest
-from stack import MAIL_PASSWORD, wait_for
+from server import wait_for
+from stack import MAIL_PASSWORD
 
 GUIDE = "mail.catchall.setup"
 

@@ -133,7 +133,7 @@ def test_an_upgrade_changes_nothing(world, filled):
 
 
 def test_stock_odoo_goes_on_after_uninstalling(world, filled):
-    world.odoo.script("uninstall.py")
+    world.odoo.script("setup/uninstall.py")
     world.open()
     assert "mail.catchall.inbound" not in world.env
     assert "alias_id" not in world.env["res.users"]._fields
@@ -181,7 +181,7 @@ def test_stock_odoo_goes_on_after_uninstalling(world, filled):
 
 
 def test_it_can_be_installed_again(world, filled):
-    world.odoo.script("uninstall.py")
+    world.odoo.script("setup/uninstall.py")
     world.odoo.run("-i", ADDON, "--without-demo=all")
     world.open()
     world.user("john").alias_name = "john.doe"

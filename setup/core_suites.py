@@ -15,7 +15,7 @@ import subprocess
 from pathlib import Path
 
 from odoo_process import REPO, Odoo, addons_path
-from stack import StackError, free_port
+from server import StackError, free_port
 
 ADDON = "mail_catchall_gateway"
 
@@ -103,9 +103,8 @@ class CoreSuites:
 
     def _run_suite(self, suite, kind):
         database = f"core_{suite.name}_{kind}"
-        drop = ["dropdb", "--if-exists", "--force", database]
-        subprocess.run(drop, env=self.stack.environment(), check=True)
         odoo = Odoo(self.stack, database, free_port())
+        odoo.drop()
         modules = f"{ADDON},{suite.modules}" if kind == "addon" else suite.modules
         command = odoo.odoo_command(
             *("-i", modules),
@@ -118,7 +117,7 @@ class CoreSuites:
         log = self.folder / f"{suite.name}_{kind}.log"
         with open(log, "wb") as output:
             subprocess.run(command, stdout=output, stderr=output)
-        subprocess.run(drop, env=self.stack.environment(), check=True)
+        odoo.drop()
         result = read_log(log.read_text(errors="replace"))
         if not result["ran"]:
             raise StackError(f"odoo-bin ran no tests, see {log}")
@@ -136,7 +135,7 @@ class CoreSuites:
         values = ast.literal_eval(manifest.read_text())
         values.pop("demo")
         manifest.write_text(repr(values))
-        return addons_path().replace(str(REPO), str(folder))
+        return addons_path(folder)
 
 
 def read_log(text):

@@ -1,9 +1,8 @@
 """``run.sh --empty``: a database where nothing is set up, to walk through the guide by hand."""
 
-import subprocess
-
 from odoo_process import REPO, Odoo
-from stack import MAIL_PASSWORD, Stack, free_port
+from server import free_port
+from stack import MAIL_PASSWORD, Stack
 
 ADDON = "mail_catchall_gateway"
 DATABASE = "catchall_empty"
@@ -33,10 +32,8 @@ def open_empty(stack: Stack, say) -> Odoo:
     :return Odoo: started
     """
     odoo = Odoo(stack, DATABASE, free_port(8069))
-    command = ["dropdb", "--if-exists", DATABASE]
-    subprocess.run(command, env=stack.environment(), check=True, stderr=subprocess.DEVNULL)
     say("Creating a database where nothing is set up ...")
-    odoo.run("-i", ADDON, "--without-demo=all")
+    odoo.install(ADDON)
     odoo.start()
     hire(odoo.login())
     say(

@@ -1,6 +1,7 @@
 """Odoo as a process of its own, on the servers of ``stack.py``."""
 
 import os
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -8,32 +9,35 @@ import urllib.request
 import xmlrpc.client
 from pathlib import Path
 
-from stack import Server, Stack, StackError, wait_for
+from server import Server, StackError, wait_for
+from stack import MAIL_PASSWORD, Stack
 
 REPO = Path(__file__).resolve().parent.parent
 
 
-def addons_path() -> str:
-    """Return Odoo's own addons and this repository.
+def addons_path(folder: Path = REPO) -> str:
+    """Return Odoo's own addons and the folder of ours.
 
     A checkout keeps addons beside the package, a nightly inside it, where Odoo looks by itself;
     it refuses an empty folder.
     """
     beside = Path(os.environ["ODOO_SOURCE"]) / "addons"
     folders = [beside] if any(beside.glob("*/__manifest__.py")) else []
-    return ",".join(str(folder) for folder in [*folders, REPO])
+    return ",".join(str(path) for path in [*folders, folder])
 
 
 class Odoo(Server):
     """``odoo-bin`` on one database. Start it as a server, or :meth:`run` it to its end."""
 
     name = "odoo"
+    addons_folder = REPO
 
     def __init__(self, stack: Stack, database: str, port: int = 0):
         super().__init__(stack)
         self.database = database
         self.port = port
         self.url = f"http://localhost:{port}"
+        self.filestore = self.folder / "data" / "filestore" / database
 
     def write_config(self) -> Path:
         """Write the configuration file of this database, and return its path."""
@@ -41,7 +45,7 @@ class Odoo(Server):
         config = self.folder / f"{self.database}.conf"
         config.touch(mode=0o600)
         config.write_text(f"""[options]
-addons_path = {addons_path()}
+addons_path = {addons_path(self.addons_folder)}
 data_dir = {self.folder}/data
 db_host = 127.0.0.1
 db_port = {self.stack.ports["postgres"]}
@@ -72,11 +76,14 @@ http_port = {self.port or 8069}
             raise StackError(f"odoo-bin {' '.join(arguments)} failed, see {log}")
 
     def script(self, name: str, **env: str):
-        """Run ``setup/NAME`` in ``odoo-bin shell``, with ``env`` as its environment variables."""
+        """Run a file of this repository in ``odoo-bin shell``.
+
+        :param env: environment variables
+        """
         command = self.odoo_command("--log-level=warn")
         command.insert(3, "shell")
         with (
-            open(REPO / "setup" / name) as script,
+            open(REPO / name) as script,
             open(self.folder / "script.log", "wb") as output,
         ):
             result = subprocess.run(
@@ -97,6 +104,22 @@ http_port = {self.port or 8069}
         query = f"SELECT 1 FROM pg_database WHERE datname = '{self.database}'"
         command = ["psql", "-At", "-d", "postgres", "-c", query]
         return bool(subprocess.check_output(command, env=self.stack.environment()))
+
+    def drop(self):
+        """Drop the database and its filestore, if they are there."""
+        command = ["dropdb", "--if-exists", "--force", self.database]
+        subprocess.run(command, env=self.stack.environment(), check=True, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.filestore, ignore_errors=True)
+
+    def install(self, modules: str):
+        """Make the database afresh, without demo data."""
+        self.drop()
+        self.run("-i", modules, "--without-demo=all")
+
+    def set_up_demo(self):
+        """Do what an administrator does in the settings: users, aliases, mailbox and relay."""
+        ports = {f"{name.upper()}_PORT": str(self.stack.ports[name]) for name in ("smtp", "imap")}
+        self.script("setup/demo_data.py", MAIL_PASSWORD=MAIL_PASSWORD, **ports)
 
     def psql(self, query: str) -> str:
         """Return what a query prints, unaligned, without a header."""

@@ -13,7 +13,8 @@ import samples
 from empty import open_empty
 from odoo_process import REPO, Listener, Odoo
 from send import send
-from stack import MAIL_PASSWORD, Stack, StackError, exit_on_signals, free_port, wait_for
+from server import StackError, exit_on_signals, free_port, wait_for
+from stack import MAIL_PASSWORD, Stack
 
 ADDON = "mail_catchall_gateway"
 DATABASE = "catchall_demo"
@@ -56,18 +57,12 @@ def make_database(odoo: Odoo):
     stamp = odoo.folder / f"{DATABASE}.stamp"
     if not odoo.exists() or not stamp.exists():  # or half made, when that was interrupted
         say("Creating the database, with CRM for a team alias ...")
-        odoo.run("-i", f"{ADDON},crm", "--without-demo=all")
+        odoo.install(f"{ADDON},crm")
     elif stamp.read_text() != addon_fingerprint():
         say("Updating the database to the addon as it is now ...")
         odoo.run("-u", ADDON)
     stamp.write_text(addon_fingerprint())
-    ports = odoo.stack.ports
-    odoo.script(
-        "demo_data.py",
-        SMTP_PORT=str(ports["smtp"]),
-        IMAP_PORT=str(ports["imap"]),
-        MAIL_PASSWORD=MAIL_PASSWORD,
-    )
+    odoo.set_up_demo()
 
 
 def arrival(call, message_id: str):

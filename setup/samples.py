@@ -4,7 +4,7 @@ import dataclasses
 
 from odoo_process import Odoo
 from send import send
-from stack import wait_for
+from server import wait_for
 
 CUSTOMER = "Mary Smith <mary@customer.test>"
 CHECKED = {"x_test_checks": "dmarc=fail header.from=acme.test"}

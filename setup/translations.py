@@ -15,7 +15,8 @@ from pathlib import Path
 
 import polib
 from odoo_process import REPO, Odoo
-from stack import Stack, StackError, exit_on_signals
+from server import StackError, exit_on_signals
+from stack import Stack
 
 ADDON = "mail_catchall_gateway"
 FOLDER = REPO / ADDON / "i18n"

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 from parties import LOGINS, MARK
-from stack import wait_for
+from server import wait_for
 
 _MARK = re.compile(rb"^" + MARK.encode() + rb": (\d+)\r?$", re.MULTILINE)
 #: Octets of a source in which our mark is looked for: only trace fields stand above it.
@@ -71,11 +71,10 @@ class Account:
             "  FROM mail_catchall_inbound i JOIN ir_attachment a ON a.res_id = i.id"
             "   AND a.res_model = 'mail.catchall.inbound' AND a.res_field = 'raw'"
         )
-        filestore = self.world.odoo.folder / "data" / "filestore" / self.world.odoo.database
         found = collections.defaultdict(list)
         others = 0
         for row in rows:
-            with open(filestore / row["store_fname"], "rb") as file:
+            with open(self.world.odoo.filestore / row["store_fname"], "rb") as file:
                 mark = _MARK.search(file.read(HEAD))
             if mark:
                 found[int(mark[1])].append(row)

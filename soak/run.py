@@ -13,7 +13,6 @@ import contextlib
 import os
 import random
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -29,7 +28,8 @@ from mails import make_mail  # noqa: E402
 from odoo_process import Listener, Odoo  # noqa: E402
 from parties import LOGINS, Mailbox, Post  # noqa: E402
 from scenarios import Scenarios  # noqa: E402
-from stack import MAIL_PASSWORD, Stack, StackError, exit_on_signals, free_port  # noqa: E402
+from server import StackError, exit_on_signals, free_port  # noqa: E402
+from stack import Stack  # noqa: E402
 from watch import Watch  # noqa: E402
 
 DATABASE = "soak"
@@ -172,13 +172,10 @@ def advance(world, entry):
 
 def make_database(stack):
     odoo = Server(stack, DATABASE, free_port())
-    subprocess.run(["dropdb", "--if-exists", DATABASE], env=stack.environment(), check=True)
-    shutil.rmtree(odoo.folder / "data" / "filestore" / DATABASE, ignore_errors=True)
     for mailbox in stack.mail.glob("*"):
         shutil.rmtree(mailbox)
-    Odoo.run(odoo, "-i", "mail_catchall_gateway,crm", "--without-demo=all")
-    ports = {"SMTP_PORT": str(stack.ports["smtp"]), "IMAP_PORT": str(stack.ports["imap"])}
-    odoo.script("demo_data.py", MAIL_PASSWORD=MAIL_PASSWORD, **ports)
+    odoo.install("mail_catchall_gateway,crm")
+    odoo.set_up_demo()
     odoo.psql(
         "UPDATE mail_alias_domain SET accepted_domain_names = 'lmtp.test' WHERE name = 'acme.test'"
     )
