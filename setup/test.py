@@ -1,20 +1,20 @@
 """The checks behind test.sh, each with odoo-bin's or pytest's own count of tests."""
 
 import argparse
-import contextlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 from core_suites import CoreSuites
+from jobs import Job, run_jobs
 from odoo_process import REPO, Odoo
-from stack import Stack, StackError, exit_on_signals, free_port
+from released import upgrade_database
+from server import StackError, exit_on_signals, free_port
+from stack import Stack
 from translations import export_template, find_faults, languages
 
 ADDON = "mail_catchall_gateway"
@@ -28,12 +28,11 @@ PLAIN = "test_plain"
 
 
 class Checks:
-    """Runs checks by name and remembers how they ended."""
+    """The checks, each of which returns its own count and raises StackError if it fails."""
 
-    def __init__(self, state: Path):
+    def __init__(self, state: Path, stack: Stack):
         self.state = state
-        self.results = []
-        self.processes = []
+        self.stack = stack
 
     # ------------------------------------------------------------
     # CHECKS
@@ -48,19 +47,17 @@ class Checks:
         """odoo-bin --test-enable, installed into an empty database"""
         return self.odoo_test("test_install", "-i", ADDON, tags=f"/{ADDON}")
 
-    def upgrade(self):
-        """odoo-bin -u on the database where it is installed"""
-        return self.odoo_test("test_install", "-u", ADDON, tags=f"/{ADDON}")
-
     def pytest_odoo(self):
-        """the same tests by pytest-odoo"""
-        config = Odoo(self.stack, "test_install", free_port()).write_config()
+        """the same tests by pytest-odoo, in a used database of the release that was upgraded"""
+        odoo = Odoo(self.stack, "test_upgrade", free_port())
         return self.pytest(
-            f"--odoo-config={config}",
-            "--odoo-database=test_install",
+            f"--odoo-config={odoo.write_config()}",
+            f"--odoo-database={odoo.database}",
             "--odoo-http",
+            "upgrade",
             f"{ADDON}/tests",
-            runner=self.coverage_of("pytest_odoo"),
+            environment={"MCG_UPGRADE": str(upgrade_database(odoo))},
+            measured="pytest_odoo",
         )
 
     def i18n(self):
@@ -78,7 +75,7 @@ class Checks:
 
     def e2e(self):
         """end to end: Postfix, Dovecot, processes that die, uninstalling"""
-        return self.finish_pytest(self.e2e_beside or self.start_e2e())
+        return self.pytest("-p", "no:odoo", "e2e", measured="e2e")
 
     def coverage(self):
         """lines and branches that neither pytest_odoo nor e2e went through"""
@@ -151,56 +148,38 @@ class Checks:
         if subprocess.run([sys.executable, *arguments], cwd=REPO).returncode:
             raise StackError(f"{' '.join(arguments)} failed")
 
-    def pytest(self, *arguments: str, environment=None, runner=()) -> str:
-        """Run pytest, within another program if there is one, and return its own summary."""
-        process = self.start_pytest(*arguments, environment=environment, runner=runner)
-        return self.finish_pytest(process)
+    def pytest(self, *arguments: str, environment=None, measured="") -> str:
+        """Run pytest, and return its own summary.
 
-    def start_pytest(self, *arguments: str, environment=None, runner=()) -> subprocess.Popen:
-        """Start pytest; what it prints waits in a file, ``output``, for :meth:`finish_pytest`."""
-        command = [sys.executable, *runner, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        file = {"dir": self.state, "prefix": "pytest_", "errors": "replace"}
-        output = tempfile.NamedTemporaryFile("r", **file)
-        with open(output.name, "w") as sink:
-            process = subprocess.Popen(
-                [*command, *arguments],
-                cwd=REPO,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
-            )
-        process.output = output
-        self.processes.append(process)
-        return process
-
-    def finish_pytest(self, process: subprocess.Popen) -> str:
-        """Show what pytest prints until it ends, and return its own summary."""
-        text, ended = "", False
-        with process.output as output:
-            while not ended:
-                ended = process.poll() is not None  # first: what it printed last is read then
-                more = output.read()
-                print(more, end="", flush=True)
-                text += more
-                time.sleep(0 if ended else 0.2)
-        last = text.strip().rpartition("\n")[2]
+        :param str measured: the check that its coverage is counted for; without it, it is not
+        """
+        data = f"--data-file={self.state / f'coverage_{measured}'}"
+        runner = ["-m", "coverage", "run", data] if measured else []
+        last = ""
+        with subprocess.Popen(
+            [sys.executable, *runner, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+            cwd=REPO,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(environment or {})},
+        ) as process:
+            try:
+                for line in process.stdout:
+                    print(line, end="", flush=True)
+                    last = line.strip() or last
+            except BaseException:
+                process.terminate()  # we are stopped
+                raise
         if process.returncode or not re.search(r"\b\d+ passed", last):
             raise StackError(f"pytest: {last}")
         return last
 
-    def start_e2e(self):
-        return self.start_pytest("-p", "no:odoo", "e2e", runner=self.coverage_of("e2e"))
-
-    def coverage_of(self, check: str) -> list:
-        """Return what runs a program such that its own process is measured."""
-        return ["-m", "coverage", "run", f"--data-file={self.state / f'coverage_{check}'}"]
-
     def odoo_test(self, database: str, *arguments: str, tags: str) -> str:
         """Run odoo-bin with tests, and return its own count of them."""
         odoo = Odoo(self.stack, database, free_port())
-        if "-i" in arguments:
-            environment = self.stack.environment()
-            subprocess.run(["dropdb", "--if-exists", database], env=environment, check=True)
+        odoo.drop()
         log = odoo.folder / f"{database}.log"
         command = odoo.odoo_command(
             *arguments,
@@ -220,42 +199,39 @@ class Checks:
             raise StackError(f"{counts[-1][0] if counts else 'odoo-bin failed'}, see {log}")
         return counts[-1][0]
 
-    @contextlib.contextmanager
-    def beside(self, names):
-        """Have e2e, the longest, run beside the others: it has servers of its own."""
-        self.e2e_beside = self.start_e2e() if "e2e" in names[1:] else None
-        try:
-            yield
-        finally:
-            for process in self.processes:
-                process.terminate()  # if we are stopped
-                process.wait()
-
-    def run(self, names):
-        for old in self.state.glob("coverage_*") if "pytest_odoo" in names else ():
-            old.unlink()  # of another state of the source
-        with Stack(self.state, durable=False) as self.stack, self.beside(names):
-            for name in names:
-                check = getattr(self, name)
-                print(f"\n\033[1m== {name}: {check.__doc__}\033[0m", flush=True)
-                start, failed = time.monotonic(), ""
-                try:
-                    result = check()
-                except StackError as error:
-                    result = failed = str(error)
-                self.results.append((name, time.monotonic() - start, result, bool(failed)))
-        print()
-        for name, seconds, result, failed in self.results:
-            print(f"{'FAILED' if failed else 'ok':<7} {name:<12} {seconds:6.0f} s  {result}")
-        return not any(failed for *_rest, failed in self.results)
-
 
 DEFAULT = (
-    *("lint", "odoo_bin", "upgrade", "pytest_odoo", "i18n", "mail_server"),
+    *("lint", "odoo_bin", "pytest_odoo", "mail_server", "i18n"),
     *("gateway", "fuzz", "demo", "e2e", "coverage"),
 )
-#: What takes longer: with ``--all``.
+#: What takes longer: with ``--all``, one after the other when all else is through.
 LONG = ("core", "kills", "soak")
+#: The longest, which begin first; the others follow as they stand above.
+FIRST = ("e2e", "pytest_odoo", "odoo_bin")
+#: What a check needs the results, or the database, of.
+NEEDS = {"coverage": ("e2e", "pytest_odoo"), "i18n": ("mail_server",)}
+#: So many checks at once: the end-to-end tests wait more than they work.
+LANES = (os.cpu_count() or 1) + 1
+
+
+def run_checks(state: Path, names) -> bool:
+    """Run checks, several at once, and print how each of them ended."""
+    for old in state.glob("coverage_*") if "pytest_odoo" in names else ():
+        old.unlink()  # of another state of the source
+    jobs = {}
+    with Stack(state, durable=False) as stack:
+        checks = Checks(state, stack)
+        for name in names:
+            needs = names[: names.index(name)] if name in LONG else NEEDS.get(name, ())
+            check = getattr(checks, name)
+            jobs[name] = Job(name, check, state, [jobs[need] for need in needs if need in jobs])
+        order = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+        run_jobs(list(jobs.values()), [jobs[name] for name in order], LANES)
+    print()
+    for name, job in jobs.items():
+        result = "FAILED" if job.has_failed else "ok"
+        print(f"{result:<7} {name:<12} {job.seconds:6.0f} s  {job.result}")
+    return not any(job.has_failed for job in jobs.values())
 
 
 def main():
@@ -273,7 +249,7 @@ def main():
     state = args.state / "test"
     state.mkdir(exist_ok=True)
     names = args.check or [*DEFAULT, *(LONG if args.all else ())]
-    sys.exit(0 if Checks(state).run(names) else 1)
+    sys.exit(0 if run_checks(state, names) else 1)
 
 
 if __name__ == "__main__":
