@@ -66,3 +66,6 @@ def test_scheduled_actions_go_on(env):
         env.ref(f"mail_catchall_gateway.{name}").method_direct_trigger()
     env.invalidate_all()
     assert {inbound.name: inbound.state for inbound in inbounds} == dict.fromkeys(OPEN, "delivered")
+    assert env["mail.mail"].search([("subject", "=like", "Email gateway: %")]), "the digest"
+    # the addon's tests come next, and look at what leaves
+    env["mail.mail"].search([]).unlink()
