@@ -65,15 +65,14 @@ class Job(FORK.Process):
         self._output.close()
 
 
-def run_jobs(jobs: list, order: list, lanes: int):
+def run_jobs(jobs: list, lanes: int):
     """Run jobs, so many at once, and show their output one after the other.
 
-    :param list jobs: in the order in which they are shown
-    :param list order: the same in the order in which they start, as far as their needs allow
+    :param list jobs: in the order in which they start, as far as their needs allow
     """
 
     def start_more():
-        for job in order:
+        for job in jobs:
             running = sum(other.is_alive() for other in jobs if other.has_started)
             may_start = all(need.has_ended for need in job.needs)
             if not job.has_started and may_start and running < lanes:

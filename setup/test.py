@@ -225,8 +225,8 @@ def run_checks(state: Path, names) -> bool:
             needs = names[: names.index(name)] if name in LONG else NEEDS.get(name, ())
             check = getattr(checks, name)
             jobs[name] = Job(name, check, state, [jobs[need] for need in needs if need in jobs])
-        order = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-        run_jobs(list(jobs.values()), [jobs[name] for name in order], LANES)
+        order = [*(name for name in FIRST if name in jobs), *(n for n in jobs if n not in FIRST)]
+        run_jobs([jobs[name] for name in order], LANES)
     print()
     for name, job in jobs.items():
         result = "FAILED" if job.has_failed else "ok"
