@@ -155,23 +155,22 @@ class Checks:
         """
         data = f"--data-file={self.state / f'coverage_{measured}'}"
         runner = ["-m", "coverage", "run", data] if measured else []
-        last = ""
+        text = ""
         with subprocess.Popen(
             [sys.executable, *runner, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
             cwd=REPO,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
             env={**os.environ, **(environment or {})},
         ) as process:
             try:
-                for line in process.stdout:
-                    print(line, end="", flush=True)
-                    last = line.strip() or last
+                while octets := process.stdout.read1():  # each point, as it comes
+                    print(more := octets.decode(errors="replace"), end="", flush=True)
+                    text += more
             except BaseException:
                 process.terminate()  # we are stopped
                 raise
+        last = text.strip().rpartition("\n")[2]
         if process.returncode or not re.search(r"\b\d+ passed", last):
             raise StackError(f"pytest: {last}")
         return last
