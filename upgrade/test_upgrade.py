@@ -3,6 +3,7 @@
 Run by ``setup/test.sh pytest_odoo``, which makes the database (``setup/released.py``).
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -15,12 +16,36 @@ import odoo
 GIVEN_UP = {}
 #: Mails of ``fill.py`` that are open when it is upgraded.
 OPEN = ("retried", "taken", "waiting")
+#: System parameters of ``fill.py``, which count for all mail.
+PARAMETERS = (
+    "mail_catchall_gateway.automatic_alias",
+    "mail_catchall_gateway.reply_days",
+    "mail.gateway.loop.threshold",
+    "mail.gateway.loop.minutes",
+    "mail.catchall.domain.allowed",
+)
+
+
+@contextlib.contextmanager
+def environment():
+    with odoo.registry(odoo.tests.common.get_db_name()).cursor() as cr:
+        yield odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
 
 
 @pytest.fixture
 def env():
-    with odoo.registry(odoo.tests.common.get_db_name()).cursor() as cr:
-        yield odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
+    with environment() as env:
+        yield env
+
+
+@pytest.fixture(scope="module", autouse=True)
+def take_back():
+    """The addon's tests come next: they expect the default settings, and that no mail waits."""
+    yield
+    with environment() as env:
+        for key in PARAMETERS:
+            env["ir.config_parameter"].set_param(key, False)
+        env["mail.mail"].search([]).unlink()
 
 
 def read(name):
@@ -44,6 +69,7 @@ def test_every_row_is_kept(table):
 
 def test_the_release_was_used():
     """Only what was there before can be missed."""
+    assert {row["key"] for row in BEFORE["ir_config_parameter"]} >= set(PARAMETERS)
     states = {row["state"] for row in BEFORE["mail_catchall_inbound"]}
     assert states >= {"pending", "processing", "delivered", "ignored", "review", "failed"}
     for table in ("mail_catchall_conversation", "mail_catchall_blocked", "mail_activity"):
@@ -67,5 +93,3 @@ def test_scheduled_actions_go_on(env):
     env.invalidate_all()
     assert {inbound.name: inbound.state for inbound in inbounds} == dict.fromkeys(OPEN, "delivered")
     assert env["mail.mail"].search([("subject", "=like", "Email gateway: %")]), "the digest"
-    # the addon's tests come next, and look at what leaves
-    env["mail.mail"].search([]).unlink()
