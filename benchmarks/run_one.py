@@ -118,7 +118,7 @@ def fetch(env, port, milliseconds=0):
 
 def process(env, port):
     """Process what is stored."""
-    return measure(env, env["mail.catchall.inbound"]._process_waiting)
+    return measure(env, env["mail.catchall.queue"]._process_waiting)
 
 
 # ------------------------------------------------------------
@@ -133,7 +133,7 @@ def work(database):
             with environment(database) as env:
                 env["fetchmail.server"]._fetch_mails()
                 if "mail.catchall.inbound" in env:
-                    env["mail.catchall.inbound"]._process_waiting()
+                    env["mail.catchall.queue"]._process_waiting()
         except Exception:
             traceback.print_exc()
         time.sleep(0.01)

@@ -30,7 +30,7 @@ def work(database):
             with odoo.registry(database).cursor() as cr:
                 env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
                 env["fetchmail.server"]._fetch_mails()
-                env["mail.catchall.inbound"]._process_waiting()
+                env["mail.catchall.queue"]._process_waiting()
         except Exception:
             traceback.print_exc()
         time.sleep(0.05)

@@ -72,7 +72,7 @@ def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
     try:
-        world.env["mail.catchall.inbound"]._process_waiting()
+        world.env["mail.catchall.queue"]._process_waiting()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     inbound = world.env["mail.catchall.inbound"].search([])
@@ -87,7 +87,7 @@ def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
 def test_a_copy_leaves_although_its_message_is_read_meanwhile(world):
     put_mail(world, "\n\nTwo, please.\n")
     world.env["fetchmail.server"]._fetch_mails()
-    world.env["mail.catchall.inbound"]._process_waiting()
+    world.env["mail.catchall.queue"]._process_waiting()
     world.commit()
     world.cr.execute("SELECT id FROM mail_mail WHERE state = 'outgoing'")  # the run has begun
     assert world.cr.rowcount == 1
@@ -154,7 +154,7 @@ def test_the_database_is_restarted_while_mail_is_processed(world, mailbox, monke
 
     monkeypatch.setattr(cls, "_finish", restart_and_finish)
     with pytest.raises(psycopg2.Error):
-        world.env["mail.catchall.inbound"]._process_waiting()
+        world.env["mail.catchall.queue"]._process_waiting()
     assert cls._finish is finish
     world.restart()
     inbounds = world.env["mail.catchall.inbound"].search([])

@@ -58,15 +58,15 @@ class MailThread(models.AbstractModel):
         if delivery is None:
             return super()._routing_create_bounce_email(*arguments, **mail_values)
         delivery.outcome.is_rejected = True
-        inbound = self.env["mail.catchall.inbound"]
+        rejections = self.env["mail.catchall.rejection"]
         # the topmost: two servers that both write one make core send to two recipients
         address = tools.email_normalize(str(message.get("Return-Path", "")) or email_from)
-        delivery.outcome.silence = inbound._get_silence(delivery, address)
+        delivery.outcome.silence = rejections._get_silence(delivery, address)
         if delivery.outcome.silence:
             _logger.info("%s is not told (%s)", email_from, delivery.outcome.silence)
             return None
         delivery.outcome.rejection = (address, delivery.outcome.rejection_code)
-        headers = {**AUTOMATIC_HEADERS, "X-Catchall-Loop": inbound._get_loop_mark()}
+        headers = {**AUTOMATIC_HEADERS, "X-Catchall-Loop": rejections._get_loop_mark()}
         mail_values.update(email_to=address, headers=repr(headers))
         gateway = self.with_context(catchall_queue_mail=True)
         if domain := self._get_rejecting_domain(delivery):

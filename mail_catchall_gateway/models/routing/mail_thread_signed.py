@@ -9,7 +9,7 @@ from ...tools.reports.delivery_report import DeliveryReport
 # core's gateway, and what is ours, log the recipients of each mail
 for _name in (
     "mail.models.mail_thread",
-    "mail_catchall_gateway.models.inbound.mail_catchall_inbound_queue",
+    "mail_catchall_gateway.models.inbound.mail_catchall_queue",
 ):
     logging.getLogger(f"odoo.addons.{_name}").addFilter(TokenFilter())
 

@@ -15,7 +15,7 @@ from odoo.tests import tagged
 from odoo.tests.common import BaseCase
 from odoo.tools import ImageProcess
 
-from ...models.inbound import mail_catchall_inbound_preview
+from ...models.inbound import mail_catchall_review
 from ...models.routing import mail_alias_gateway
 from ...tools.message import images, repair_fields, source, text_cost
 from ...tools.message import repair as tool
@@ -86,7 +86,7 @@ class TestBombs(CatchallCommon):
                 self.assertIn(reason, inbound.reason)
                 self.assertTrue(inbound._get_source().endswith(rest), "nothing is lost")
                 inbound.write({"is_accepted": True, "state": "processing"})
-                inbound._process_locked()
+                inbound.env["mail.catchall.queue"]._process_locked(inbound)
                 self.assertVerdict(inbound, "review", "malformed")
 
     def test_who_it_is_for_may_stand_below_what_is_read(self):
@@ -120,7 +120,7 @@ class TestBombs(CatchallCommon):
             b"Content-Type: text/html\r\n\r\n" + b"<" * 100_000, to=f"nobody@{self.domain}"
         )
         self.assertVerdict(inbound, "review", "unrouted")
-        with patch.object(mail_catchall_inbound_preview.tools, "html_sanitize") as sanitize:
+        with patch.object(mail_catchall_review.tools, "html_sanitize") as sanitize:
             self.assertIn("message.html", inbound.preview)
         self.assertFalse(sanitize.mock_calls)
 
