@@ -169,7 +169,7 @@ class MailCatchallInbound(models.Model):
         reason = verdict.reason
         if delivery.mail.get_all("unknown"):
             reason = _("Nobody has the address %s.", ", ".join(addresses))
-        alias, is_typo = self.env["mail.alias"]._find_similar(addresses[0])
+        alias, is_typo = self.env["mail.catchall.recipients"]._find_similar(addresses[0])
         self.suggested_alias_id = alias
         if alias and is_typo and domain.unrouted_autocorrect:
             return self._redirect(delivery, raw, alias, addresses[0])
@@ -270,25 +270,3 @@ class MailCatchallInbound(models.Model):
         """Return what tells our own answers from everybody else's, in X-Catchall-Loop."""
         uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         return tools.hmac(self.env(su=True), "mail_catchall_gateway-loop", uuid)[:32]
-
-    # ------------------------------------------------------------
-    # REPORTS
-    # ------------------------------------------------------------
-
-    @api.model
-    def _get_report_reason(self, delivery, message):
-        """Return what a report says about which mail, in a sentence."""
-        report = delivery.outcome.report
-        kinds = {
-            "failed": _("Not delivered to %s."),
-            "delayed": _("Not yet delivered to %s; the mail server goes on trying."),
-            "delivered": _("Delivered to %s."),
-            "read": _("Read by %s."),
-            "complaint": _("Reported as spam by %s."),
-        }
-        sentence = kinds.get(report.kind, _("A report that names nobody."))
-        if "%s" in sentence:
-            addresses = report.recipients or delivery.outcome.bounced
-            sentence = sentence % (", ".join(addresses) or _("somebody"))
-        about = _("It was “%s”.", message.subject or message.record_name) if message else ""
-        return " ".join(filter(None, [sentence, report.reason, about]))

@@ -28,14 +28,15 @@ class MailCatchallInbound(models.Model):
         """
         address = normalize_address(address)
         aliases = self.env["mail.alias"]
-        recipient = aliases._resolve_recipients((address,), (address,))[address]
+        recipients = self.env["mail.catchall.recipients"]
+        recipient = recipients._resolve_recipients((address,), (address,))[address]
         domain = self.env["mail.alias.domain"]._find_by_address(address)
         if domain.unrouted_policy != "bounce" or server.object_id:
             return ""
         found = aliases.sudo().browse(recipient.alias_ids)
         if recipient.kind not in ("unknown", "alias") or not self._has_left(found):
             return ""
-        alias, is_typo = aliases._find_similar(address)
+        alias, is_typo = recipients._find_similar(address)
         if is_typo and domain.unrouted_autocorrect:
             return ""
         return refuse_recipient((alias - found).alias_full_name)

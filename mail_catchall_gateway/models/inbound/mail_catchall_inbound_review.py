@@ -234,7 +234,8 @@ class MailCatchallInbound(models.Model):
 
     def _get_unknown(self):
         """Return those of its recipients that nobody of us is."""
-        recipients = self.env["mail.alias"]._resolve_recipients(self._get_written_to()).values()
+        resolve = self.env["mail.catchall.recipients"]._resolve_recipients
+        recipients = resolve(self._get_written_to()).values()
         return [r.address for r in recipients if r.kind == "unknown"]
 
     def _check_may_redirect(self, alias=None):
@@ -246,7 +247,8 @@ class MailCatchallInbound(models.Model):
         """
         if self.verdict_code != "duplicate":
             return
-        recipients = self.env["mail.alias"]._resolve_recipients(self._get_written_to()).values()
+        resolve = self.env["mail.catchall.recipients"]._resolve_recipients
+        recipients = resolve(self._get_written_to()).values()
         if not alias or not any(alias.id in recipient.alias_ids for recipient in recipients):
             raise UserError(
                 _("“%s” was delivered: its copies go to nobody else.", self.name or self.message_id)

@@ -98,7 +98,7 @@ class MailCatchallInbound(models.Model):
         delivery = Delivery(InboundMail(fields=header, sender=sender, is_accepted=self.is_accepted))
         delivery.mail.malformed = source.cut_header(raw)[1]
         delivery.mail.automatic = classify(header)
-        delivery.mail.resolved = self.env["mail.alias"]._resolve_recipients(
+        delivery.mail.resolved = self.env["mail.catchall.recipients"]._resolve_recipients(
             (*envelope, *named), envelope
         )
         delivery.mail.recipients = tuple(map(delivery.mail.get_target, envelope))
