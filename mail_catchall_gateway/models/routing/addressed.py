@@ -1,7 +1,5 @@
 """Which users get a mail, and where. No model: it lives as long as a mail is routed."""
 
-import dataclasses
-
 from odoo import _, tools
 from odoo.fields import Command
 
@@ -10,25 +8,6 @@ from ...tools.addresses.addresses import normalize_address
 CONVERSATION = "mail.catchall.conversation"
 #: Stands for recipients who are none of ours where core must see that there are some.
 NOBODY = "~nobody~@invalid"
-
-
-@dataclasses.dataclass(frozen=True)
-class AddressedUsers:
-    """The users to notify on the document that a mail goes to, on their way through core.
-
-    They travel in the context, under ``catchall_addressed_users``.
-    """
-
-    ids: tuple
-
-
-def addressed_user_ids(env):
-    """Return the ids of the users whom the mail that is posted here is also written to.
-
-    A remote call can put anything into the context, but no such object.
-    """
-    users = env.context.get("catchall_addressed_users")
-    return users.ids if isinstance(users, AddressedUsers) else ()
 
 
 class Addressed:
@@ -41,9 +20,10 @@ class Addressed:
 
     Arguments:
         aliases: the messaging aliases, as superuser
-        users: who gets the mail of those that the header names
-        blind: who gets the mail of the others
-        on_documents: those of ``users`` to notify on documents, after :meth:`route`
+        users: those who get the mail of the aliases that the header names
+        blind: those who get the mail of the others
+        on_documents: those of ``users`` to notify on documents, after :meth:`route`; less those
+            who were notified on one
     """
 
     def __init__(self, env, aliases, delivery=None):
@@ -242,3 +222,12 @@ class Addressed:
             thread = self.env["mail.thread"]
             author = thread._mail_find_partner_from_emails([message_dict["email_from"]])[0]
         return author.user_ids.filtered(lambda user: user.active and not user.share)[:1]
+
+
+def addressed_user_ids(env):
+    """Return the ids of the users whom the mail that core posts on a document is also written to.
+
+    A remote call can put anything into the context, but no such object.
+    """
+    addressed = env.context.get("catchall_addressed")
+    return addressed.on_documents.ids if isinstance(addressed, Addressed) else []

@@ -116,6 +116,18 @@ class MailCatchallRecipients(models.AbstractModel):
         own, others = alias.alias_domain_id.company_ids, domain.company_ids
         return not own or not others or bool(own & others)
 
+    @api.model
+    def _find_domain(self, mail):
+        """Return the alias domain that a mail was written to, if a company uses it.
+
+        :param InboundMail mail:
+        :return: None where no company does
+        """
+        find = self.env["mail.alias.domain"]._find_by_address
+        recipients = mail.get_all("service", "alias", "unknown")
+        found = (find(recipient.address) for recipient in recipients)
+        return next((domain for domain in found if domain.company_ids), None)
+
     # ------------------------------------------------------------
     # UNKNOWN ADDRESSES
     # ------------------------------------------------------------

@@ -54,7 +54,9 @@ class MailCatchallReport(models.AbstractModel):
         if message:
             message_ids = list(dict.fromkeys([message.message_id, *(message_ids or [])]))
         else:
-            message = values["bounced_message"] or self._find_message(report.message_ids)
+            message = values["bounced_message"] or message.search(
+                [("message_id", "in", list(report.message_ids))], order="id desc", limit=1
+            )
         addresses = tuple(report.recipients)
         if values["bounced_email"] and report.kind == "failed" and not addresses:
             addresses = (values["bounced_email"],)
@@ -76,14 +78,6 @@ class MailCatchallReport(models.AbstractModel):
         # sudo: the signature tells that it is the one
         records = self.env[model].sudo()
         return records.browse(getattr(signed, fname)).exists() if signed else records
-
-    @api.model
-    def _find_message(self, message_ids):
-        # sudo: the gateway looks for the message that a report is about
-        messages = self.env["mail.message"].sudo()
-        if not message_ids:
-            return messages
-        return messages.search([("message_id", "in", list(message_ids))], order="id desc", limit=1)
 
     @api.model
     def _find_partner(self, delivery, message, addresses):
@@ -121,13 +115,10 @@ class MailCatchallReport(models.AbstractModel):
     @api.model
     def _note_reason(self, message, partner, reason):
         """Say why in one line, where core gives the text of the whole report."""
-        if reason:
-            message.notification_ids.filtered(
-                lambda notification: (
-                    notification.res_partner_id in partner
-                    and notification.notification_status == "bounce"
-                )
-            ).failure_reason = reason
+        notifications = message.notification_ids if reason else message.notification_ids.browse()
+        for notification in notifications.filtered(lambda n: n.res_partner_id in partner):
+            if notification.notification_status == "bounce":
+                notification.failure_reason = reason
 
     @api.model
     def _get_verdict(self, delivery, message):

@@ -1,4 +1,3 @@
-import contextlib
 import logging
 
 import psycopg2
@@ -12,7 +11,7 @@ from ...tools.judging.automatic import AUTOMATIC_HEADERS
 from ...tools.judging.delivery import delivery_of
 from ...tools.judging.verdict import Verdict
 from ...tools.message.repair import MalformedMail
-from .addressed import NOBODY, AddressedUsers
+from .addressed import NOBODY
 
 _logger = logging.getLogger(__name__)
 
@@ -27,11 +26,10 @@ for _name in (
 class MailThread(models.AbstractModel):
     """Core's gateway, told for whom a mail was delivered, and of messaging aliases.
 
-    Only hooks of core, by its stages. What they know of a mail that came
-    by ``mail.catchall.inbound``, and what they note, is in ``delivery_of(self.env)``; a mail that
-    core was given in another way has none. Which message a mail answers is found by
-    ``mail.catchall.parent``, what a report means by ``mail.catchall.report``, and who of the users
-    gets what is decided in ``addressed.py``.
+    Only hooks of core, by its stages. What is known of a mail that ``mail.catchall.inbound`` hands
+    over, and what core does with it, is in ``delivery_of(self.env)``; other mail has none. Beside
+    it, ``mail.catchall.parent`` finds the message that a mail answers, ``mail.catchall.report``
+    understands reports, and ``addressed.py`` decides which users get what.
 
     The other class of this model, in ``models/sending``, is about what users write.
     """
@@ -44,27 +42,25 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def message_parse(self, message, save_original=False):
-        """Give core the repaired mail, and correct what it reads of it."""
+        """Give core the repaired mail, and correct what it reads of it.
+
+        :raise MalformedMail: for a mail that core cannot read, and never will
+        """
+        # a user's alias among the recipients must not make the user one who may read it all;
+        # taken out afterwards, each alias among thousands of recipients would be looked up first
+        self = self.with_context(catchall_skip_alias_partners=True)
         delivery = delivery_of(self.env)
         if delivery is None:
-            msg_dict = super().message_parse(message, save_original=save_original)
-            self._forget_alias_partners(msg_dict)
-            return msg_dict
-        # parsed and repaired once, before core was called with an empty source
-        delivery.mail.repaired.copy_to(message)
-        # core takes each Delivered-To for an envelope recipient: it is the catch-all mailbox
-        # itself, for which core would bounce the mail as written to the catchall
-        del message["Delivered-To"]
-        for recipient in delivery.mail.recipients:
-            message["Delivered-To"] = recipient
-        with self._call_unreadable_malformed():
+            return super().message_parse(message, save_original=save_original)
+        self._put_in_repaired(delivery, message)
+        try:
             msg_dict = super().message_parse(message)
-        self._forget_alias_partners(msg_dict)
-        for key in ("subject", "email_from", "from"):
-            # an encoded word may hold a line break, which no mail with that subject could have
-            msg_dict[key] = " ".join((msg_dict.get(key) or "").split())
-        for key in ("to", "cc", "recipients"):
-            msg_dict[key] = self._name_as_core_knows(delivery, msg_dict[key])
+        except psycopg2.Error:
+            raise  # not the mail's fault
+        except Exception as error:
+            _logger.info("Mail could not be parsed", exc_info=True)
+            raise MalformedMail(_("Odoo could not read it: %s", error)) from error
+        self._clean_values(delivery, msg_dict)
         self._hide_own_mailbox(delivery, msg_dict)
         if save_original and not delivery.outcome.author_user_id:
             # as it came, which core would write anew; what users sent shows their own mailbox
@@ -72,49 +68,49 @@ class MailThread(models.AbstractModel):
             msg_dict["attachments"] = [original, *msg_dict["attachments"]]
         delivery.outcome.message_id = msg_dict["message_id"]
         delivery.outcome.is_bounce = msg_dict["is_bounce"]
-        if delivery.mail.automatic.kind == "replied" and not delivery.outcome.is_bounce:
-            msg_dict["is_internal"] = True  # a note
-        if delivery.mail.note:
-            note = Markup("<p><i>%s</i></p>") % delivery.mail.note
-            msg_dict["body"] = note + Markup(msg_dict["body"])
-        if delivery.mail.only is not None:
-            msg_dict["to"] = msg_dict["recipients"] = ",".join(delivery.mail.only)
-        if delivery.mail.only is not None or delivery.mail.has_used_id:
-            # core would ignore the mail, for the copy that it posted; see message_route
-            msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
-            msg_dict["x_odoo_message_id"] = ""
+        self._apply_decisions(delivery, msg_dict)
         return msg_dict
 
     @api.model
-    def _forget_alias_partners(self, msg_dict):
-        """Let a user's alias among the recipients not make the user one who may read it all."""
-        recipients = tools.email_split(msg_dict["recipients"])
-        named = {tools.email_normalize(recipient, strict=False) for recipient in recipients}
-        partners = self.env["res.partner"].browse(msg_dict["partner_ids"])
-        msg_dict["partner_ids"] = partners.filtered(lambda p: p.email_normalized in named).ids
+    def _put_in_repaired(self, delivery, message):
+        """Give core the mail, which was parsed and repaired once before core got an empty source.
 
-    @api.model
-    @contextlib.contextmanager
-    def _call_unreadable_malformed(self):
-        """Tell a mail that core cannot read, and never will, from everything else that fails.
-
-        :raise MalformedMail: in the place of what core raises
+        Core takes every Delivered-To for an envelope recipient. In a catch-all mailbox that is the
+        mailbox itself, and core would bounce the mail as written to the catchall.
         """
-        try:
-            yield
-        except psycopg2.Error:
-            raise  # not the mail's fault
-        except Exception as error:
-            _logger.info("Mail could not be parsed", exc_info=True)
-            raise MalformedMail(_("Odoo could not read it: %s", error)) from error
+        delivery.mail.repaired.copy_to(message)
+        del message["Delivered-To"]
+        for recipient in delivery.mail.recipients:
+            message["Delivered-To"] = recipient
 
     @api.model
-    def _name_as_core_knows(self, delivery, value):
-        """Return a list of recipients with the addresses under which core finds their aliases."""
-        emails = []
-        for name, address in tools.mail.email_split_tuples(value or ""):
-            emails.append(tools.formataddr((name, delivery.mail.get_target(address))))
-        return ",".join(emails) or value
+    def _clean_values(self, delivery, msg_dict):
+        """Keep texts on one line, and name recipients as core finds their aliases."""
+        for key in ("subject", "email_from", "from"):
+            # an encoded word may hold a line break, which no mail with that subject could have
+            msg_dict[key] = " ".join((msg_dict.get(key) or "").split())
+        for key in ("to", "cc", "recipients"):
+            emails = [
+                tools.formataddr((name, delivery.mail.get_target(address)))
+                for name, address in tools.mail.email_split_tuples(msg_dict[key] or "")
+            ]
+            msg_dict[key] = ",".join(emails) or msg_dict[key]
+
+    @api.model
+    def _apply_decisions(self, delivery, msg_dict):
+        """Put into what core parsed what was decided about the mail before."""
+        mail = delivery.mail
+        if mail.automatic.kind == "replied" and not delivery.outcome.is_bounce:
+            msg_dict["is_internal"] = True  # a note
+        if mail.note:
+            note = Markup("<p><i>%s</i></p>") % mail.note
+            msg_dict["body"] = note + Markup(msg_dict["body"])
+        if mail.only is not None:
+            msg_dict["to"] = msg_dict["recipients"] = ",".join(mail.only)
+        if mail.only is not None or mail.has_used_id:
+            # core would ignore the mail, for the copy that it posted; see message_route
+            msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
+            msg_dict["x_odoo_message_id"] = ""
 
     @api.model
     def _hide_own_mailbox(self, delivery, msg_dict):
@@ -280,18 +276,17 @@ class MailThread(models.AbstractModel):
         addressed = message_dict.pop("catchall_addressed", None)
         if not addressed:
             return super()._message_route_process(message, message_dict, routes)
-        waiting, thread_id = addressed.on_documents, False
+        thread_id = False
         for route in routes:
             values = conversations._prepare_route_values(message_dict, route)
-            is_document, thread = route[0] != conversations._name, self
-            if is_document:
-                users = AddressedUsers(tuple(waiting.ids))
-                thread = self.with_context(catchall_addressed_users=users)
+            is_document = route[0] != conversations._name
+            thread = self.with_context(catchall_addressed=addressed) if is_document else self
             found_id = super(MailThread, thread)._message_route_process(message, values, [route])
             thread_id = thread_id or found_id
             if is_document and found_id:
-                waiting -= self.env[route[0]].browse(found_id)._filter_readers(waiting)
-        for route in addressed.open_conversations(message_dict, waiting):
+                document = self.env[route[0]].browse(found_id)
+                addressed.on_documents -= document._filter_readers(addressed.on_documents)
+        for route in addressed.open_conversations(message_dict, addressed.on_documents):
             values = conversations._prepare_route_values(message_dict, route)
             super()._message_route_process(message, values, [route])
         return thread_id
@@ -301,8 +296,7 @@ class MailThread(models.AbstractModel):
         self.ensure_one()
 
         def may_read(user):
-            # with_user: whom a mail may be shown to
-            record = self.with_user(user)
+            record = self.with_user(user)  # the rights of those whom a mail may be shown to
             may = record.check_access_rights("read", raise_exception=False)
             return may and bool(record._filter_access_rules("read"))
 
@@ -368,7 +362,7 @@ class MailThread(models.AbstractModel):
         headers = {**AUTOMATIC_HEADERS, "X-Catchall-Loop": inbound._get_loop_mark()}
         mail_values.update(email_to=address, headers=repr(headers))
         self = self.with_context(catchall_queue_mail=True)
-        if domain := self._get_rejecting_domain(delivery):
+        if domain := self.env["mail.catchall.recipients"]._find_domain(delivery.mail):
             # the rejection is the company's that was written to, not that of this process
             company = domain.company_ids[0]
             self = self.with_company(company)
@@ -376,14 +370,6 @@ class MailThread(models.AbstractModel):
             if "reply_to" in mail_values:
                 mail_values["reply_to"] = company.email or domain.bounce_email
         return super()._routing_create_bounce_email(*arguments, **mail_values)
-
-    @api.model
-    def _get_rejecting_domain(self, delivery):
-        """Return the alias domain that a mail was written to, if a company uses it."""
-        find = self.env["mail.alias.domain"]._find_by_address
-        recipients = delivery.mail.get_all("service", "alias", "unknown")
-        found = (find(recipient.address) for recipient in recipients)
-        return next((domain for domain in found if domain.company_ids), None)
 
     @api.model
     def _with_rejecting_company(self, delivery, message_dict):
@@ -394,7 +380,7 @@ class MailThread(models.AbstractModel):
         """
         if delivery is None or delivery.mail.get_all("alias"):
             return self
-        domain = self._get_rejecting_domain(delivery)
+        domain = self.env["mail.catchall.recipients"]._find_domain(delivery.mail)
         gateway = self.with_company(domain.company_ids[0]) if domain else self
         if not message_dict.get("parent_id") and self._detect_write_to_catchall(message_dict):
             return gateway._with_sender_lang(delivery)
@@ -403,7 +389,7 @@ class MailThread(models.AbstractModel):
     @api.model
     def _with_sender_lang(self, delivery):
         """Return this model in the language in which the sender of a mail is told something."""
-        domain = self._get_rejecting_domain(delivery)
+        domain = self.env["mail.catchall.recipients"]._find_domain(delivery.mail)
         company = domain.company_ids[0] if domain else self.env.company
         return self.with_context(
             lang=self.env["res.partner"]._find_lang(delivery.mail.sender, company)

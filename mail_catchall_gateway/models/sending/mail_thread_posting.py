@@ -42,6 +42,8 @@ class MailThread(models.AbstractModel):
         partners = super()._mail_find_partner_from_emails(
             wanted, records=records, force_create=force_create, extra_domain=extra_domain
         )
+        if self.env.context.get("catchall_skip_alias_partners"):
+            return partners
         return [
             partner or self._find_partner_of_alias(email)
             for partner, email in zip(partners, emails, strict=True)
