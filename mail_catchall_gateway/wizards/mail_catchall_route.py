@@ -78,7 +78,7 @@ class MailCatchallRoute(models.TransientModel):
         companies = alias.alias_domain_id.company_ids
         if companies and not companies & self.env.user.company_ids:
             return changes  # its own managers decide about its addresses
-        recipients = self.env["mail.alias"]._resolve_recipients(self._get_addresses())
+        recipients = self.env["mail.catchall.recipients"]._resolve_recipients(self._get_addresses())
         foreign, domain = [], alias.alias_domain_id
         for recipient in recipients.values():
             local_part, _at, name = recipient.address.rpartition("@")

@@ -2,7 +2,7 @@ from odoo import _, api, fields, models, tools
 from odoo.fields import Command
 
 from ...tools.judging.delivery import delivery_of
-from ..routing.mail_catchall_routing import Addressed
+from ..routing.addressed import Addressed
 
 #: A mail to more people than this is answered to its sender alone.
 MAX_CC = 50

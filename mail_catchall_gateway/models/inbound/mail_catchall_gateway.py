@@ -45,23 +45,23 @@ class MailCatchallGateway(models.AbstractModel):
         """
         header = source.header_fields(raw)
         envelope, named = self._get_envelope(inbound, header), header_recipients(header)
-        aliases = self.env["mail.alias"]
+        recipients = self.env["mail.catchall.recipients"]
         mail = InboundMail(
             fields=header,
             malformed=source.cut_header(raw)[1],
             sender=self._get_sender(header),
             automatic=classify(header),
-            resolved=aliases._resolve_recipients((*envelope, *named), envelope),
+            resolved=recipients._resolve_recipients((*envelope, *named), envelope),
             is_accepted=inbound.is_accepted,
             source=raw,
         )
-        recipients = tuple(map(mail.get_target, envelope))
+        served = tuple(map(mail.get_target, envelope))
         mail = mail.replace(
-            recipients=recipients,
+            recipients=served,
             header_recipients=tuple(map(mail.get_target, named)),
             # without a Message-Id its copies cannot be told from other mails: each is for its own
             # recipients alone
-            only=None if inbound.message_id or not recipients else recipients,
+            only=None if inbound.message_id or not served else served,
         )
         served = None if mail.only is None else set(mail.only)
         details = {recipient.detail for recipient in mail.resolved.values()} - {""}
@@ -300,7 +300,7 @@ class MailCatchallGateway(models.AbstractModel):
         reason = verdict.reason
         if mail.get_unknown():
             reason = _("Nobody has the address %s.", ", ".join(addresses))
-        alias, is_typo = self.env["mail.alias"]._find_similar(addresses[0])
+        alias, is_typo = self.env["mail.catchall.recipients"]._find_similar(addresses[0])
         inbound.suggested_alias_id = alias
         if alias and is_typo and domain.unrouted_autocorrect:
             return self._redirect(inbound, mail, alias, addresses[0])

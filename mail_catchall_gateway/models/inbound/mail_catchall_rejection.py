@@ -131,19 +131,19 @@ class MailCatchallRejection(models.AbstractModel):
         :return str: reply, or an empty one
         """
         address = normalize_address(address)
-        aliases = self.env["mail.alias"]
-        recipient = aliases._resolve_recipients((address,), (address,))[address]
+        recipients = self.env["mail.catchall.recipients"]
+        recipient = recipients._resolve_recipients((address,), (address,))[address]
         domain = self.env["mail.alias.domain"]._find_by_address(address)
         if domain.unrouted_policy != "bounce" or server.object_id:
             return ""
         # sudo: the listener asks, which is superuser
-        found = aliases.sudo().browse(recipient.alias_ids)
+        found = self.env["mail.alias"].sudo().browse(recipient.alias_ids)
         has_receiver = any(
             not alias.is_user_alias or alias._get_receiving_user() for alias in found
         )
         if recipient.kind not in ("unknown", "alias") or has_receiver:
             return ""
-        alias, is_typo = aliases._find_similar(address)
+        alias, is_typo = recipients._find_similar(address)
         if is_typo and domain.unrouted_autocorrect:
             return ""
         return refuse_recipient((alias - found).alias_full_name)

@@ -99,11 +99,15 @@ class MailCatchallReview(models.AbstractModel):
         )
 
     @api.model
+    def _get_recipients(self, inbound):
+        """Return what the addresses of :meth:`_get_written_to` stand for."""
+        resolve = self.env["mail.catchall.recipients"]._resolve_recipients
+        return resolve(self._get_written_to(inbound)).values()
+
+    @api.model
     def _get_unknown(self, inbound):
         """Return the unknown ones of a mail's recipients."""
-        aliases = self.env["mail.alias"]
-        recipients = aliases._resolve_recipients(self._get_written_to(inbound)).values()
-        return [r.address for r in recipients if r.kind == "unknown"]
+        return [r.address for r in self._get_recipients(inbound) if r.kind == "unknown"]
 
     @api.model
     def _check_may_redirect(self, inbound, alias=None):
@@ -115,8 +119,7 @@ class MailCatchallReview(models.AbstractModel):
         """
         if inbound.verdict_code != "duplicate":
             return
-        aliases = self.env["mail.alias"]
-        recipients = aliases._resolve_recipients(self._get_written_to(inbound)).values()
+        recipients = self._get_recipients(inbound)
         if not alias or not any(alias.id in recipient.alias_ids for recipient in recipients):
             name = inbound.name or inbound.message_id
             raise UserError(_("“%s” was delivered: its copies go to nobody else.", name))
