@@ -60,9 +60,4 @@ class MailCatchallAttach(models.TransientModel):
             correspondents = Correspondents(conversation.sudo()).find_or_create()
             document.message_subscribe((authors | correspondents).ids)
         conversation._attach_to(document)
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": document._name,
-            "res_id": document.id,
-            "view_mode": "form",
-        }
+        return conversation.action_open_document()

@@ -52,9 +52,7 @@ class Correspondents:
             return contact
         delivery = delivery_of(self.env)
         reached = delivery.mail.header_recipients if delivery else ()
-        emails = [
-            email for email in wanted + self.cc if tools.email_normalize(email) not in reached
-        ]
+        emails = [e for e in wanted + self.cc if tools.email_normalize(e) not in reached]
         known = self.match(contact.filtered("active"))
         others = [email for email in emails if not known or email != wanted[0]]
         found = self.env["mail.thread"]._mail_find_partner_from_emails(others, force_create=True)
@@ -100,9 +98,7 @@ class Correspondents:
         if not delivery:
             return False
         written_to = set(address_fields(delivery.mail.fields, ("to",)))
-        ours = {
-            recipient.address for recipient in delivery.mail.get_all("alias", "service", "unknown")
-        }
+        ours = {found.address for found in delivery.mail.get_all("alias", "service", "unknown")}
         conversation = self.conversation
         values = (conversation.email_from, conversation.email_reply_to, conversation.email_cc)
         known = tools.email_normalize_all(",".join(filter(None, values)))

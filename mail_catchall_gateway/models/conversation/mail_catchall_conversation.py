@@ -81,9 +81,9 @@ class MailCatchallConversation(models.Model):
         The name of a record is read as superuser wherever another one points to it.
         """
         for conversation in self:
-            stored = conversation.sudo()  # who is a member, to tell the subject to members only
-            is_open = self.env.uid in (SUPERUSER_ID, *stored.user_ids.ids)
-            conversation.display_name = stored.name if is_open else self._description
+            whole = conversation.sudo()  # to tell the subject to members only
+            is_open = self.env.uid in (SUPERUSER_ID, *whole.user_ids.ids)
+            conversation.display_name = whole.name if is_open else self._description
 
     @api.depends("user_ids")
     def _compute_is_shared(self):
@@ -184,9 +184,9 @@ class MailCatchallConversation(models.Model):
             raise UserError(_("The document is gone, and the messages with it."))
         document.check_access_rights("write")
         document.check_access_rule("write")
-        place = (document._name, document.id)
         # what came from here and is still there, also messages of others
         messages = self.sudo().attached_message_ids
+        place = (document._name, document.id)
         self._move(messages.filtered(lambda m: (m.model, m.res_id) == place), self)
         self._message_log(body=_("Taken back from the document %s.", document.display_name))
         document._message_log(body=_("The conversation “%s” was taken back.", self.name))
@@ -358,10 +358,11 @@ class MailCatchallConversation(models.Model):
     def _message_get_suggested_recipients(self):
         recipients = super()._message_get_suggested_recipients()
         for conversation in self:
-            found, add = Correspondents(conversation), conversation._message_add_suggested_recipient
-            for email in filter(None, found.emails):
+            correspondents = Correspondents(conversation)
+            add = conversation._message_add_suggested_recipient
+            for email in filter(None, correspondents.emails):
                 add(recipients, email=email, reason=_("Correspondent"))
-            for email in found.cc:
+            for email in correspondents.cc:
                 add(recipients, email=email, reason=_("Cc"))
         return recipients
 
