@@ -116,7 +116,7 @@ def fetch(env, port, milliseconds=0):
 
 def process(env, port):
     """Process what is stored."""
-    return measure(env, env["mail.catchall.inbound"]._process_waiting)
+    return measure(env, env["mail.catchall.queue"]._process_waiting)
 
 
 # ------------------------------------------------------------

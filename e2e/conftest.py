@@ -190,7 +190,7 @@ class World:
     def cycle(self):
         """Do what the scheduled actions do: fetch and process, then send the queue."""
         self.env["fetchmail.server"]._fetch_mails()
-        self.env["mail.catchall.inbound"]._process_waiting()
+        self.env["mail.catchall.queue"]._process_waiting()
         self.env["mail.mail"].process_email_queue()
         self.commit()
 

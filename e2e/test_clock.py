@@ -58,7 +58,7 @@ def test_the_clock_jumps_and_comes_back(world, mailbox, how_far):
             run_actions(world)
         ids += drop(world, 3)
         fetch(mailbox)
-        dead = world.env["mail.catchall.inbound"]._claim()
+        dead = world.env["mail.catchall.queue"]._claim()
         assert len(dead) == 3
         port, mailbox.port = mailbox.port, 1
         fetch(mailbox)

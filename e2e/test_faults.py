@@ -77,7 +77,7 @@ def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
     )
     fetch(mailbox)
     with full_disk():
-        world.env["mail.catchall.inbound"]._process_waiting()
+        world.env["mail.catchall.queue"]._process_waiting()
     inbound = world.env["mail.catchall.inbound"].search([])
     assert (inbound.state, inbound.mail_message_ids.ids) == ("pending", [])
     assert "full" in inbound.reason
@@ -90,7 +90,7 @@ def test_the_disk_is_full_while_mail_is_delivered(world, mailbox):
 def test_a_copy_leaves_although_its_message_is_read_meanwhile(world):
     put_mail(world, "\n\nTwo, please.\n")
     world.env["fetchmail.server"]._fetch_mails()
-    world.env["mail.catchall.inbound"]._process_waiting()
+    world.env["mail.catchall.queue"]._process_waiting()
     world.commit()
     world.cr.execute("SELECT id FROM mail_mail WHERE state = 'outgoing'")  # the run has begun
     assert world.cr.rowcount == 1
@@ -162,7 +162,7 @@ def test_the_database_is_restarted_while_mail_is_processed(world, mailbox, resta
     fetch(mailbox)
     restarts = restart_before("_finish")
     with pytest.raises(psycopg2.Error):
-        world.env["mail.catchall.inbound"]._process_waiting()
+        world.env["mail.catchall.queue"]._process_waiting()
     assert restarts
     world.restart()
     inbounds = world.env["mail.catchall.inbound"].search([])

@@ -32,10 +32,10 @@ POINTS = {
     "in store": ("mail.catchall.inbound", "_store", after),
     "between store and acknowledge": ("ImapMailbox", "acknowledge", before),
     "acknowledged": ("ImapMailbox", "acknowledge", after),
-    "between acknowledge and processing": ("mail.catchall.inbound", "_process_waiting", before),
-    "claimed": ("mail.catchall.inbound", "_claim", after),
+    "between acknowledge and processing": ("mail.catchall.queue", "_process_waiting", before),
+    "claimed": ("mail.catchall.queue", "_claim", after),
     "while processing": ("mail.catchall.inbound", "_finish", after),
-    "after processing": ("mail.catchall.inbound", "_process_in_transaction", after),
+    "after processing": ("mail.catchall.queue", "_process_in_transaction", after),
 }
 
 

@@ -174,7 +174,7 @@ class World:
             inbounds.receive(raw, random.choice(ENVELOPES), random.choice(self.server_ids))
         )
         inbound.write({"state": "processing", "attempt_count": 1})
-        inbound._process_locked()
+        inbound.env["mail.catchall.queue"]._process_locked(inbound)
         env.flush_all()
         code = inbound.verdict_code
         if inbound.state not in FINAL_STATES or not code or code == "error":
@@ -183,7 +183,7 @@ class World:
         if inbound.state == "review" and random.random() < 0.5:
             # accepted by a manager: what was not looked into before, is now
             inbound.write({"is_accepted": True, "state": "processing"})
-            inbound._process_locked()
+            inbound.env["mail.catchall.queue"]._process_locked(inbound)
             self._look(env, inbound)
         self._send(env, raw, wrong)
         return code

@@ -23,8 +23,8 @@ def work(database):
             with odoo.registry(database).cursor() as cr:
                 env = odoo.api.Environment(cr, odoo.SUPERUSER_ID, {})
                 env["fetchmail.server"]._fetch_mails()
-                if "mail.catchall.inbound" in env:  # stock Odoo has none
-                    env["mail.catchall.inbound"]._process_waiting()
+                if "mail.catchall.queue" in env:  # stock Odoo has none
+                    env["mail.catchall.queue"]._process_waiting()
         except Exception:
             traceback.print_exc()
         time.sleep(0.01)

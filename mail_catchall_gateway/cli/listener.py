@@ -231,7 +231,7 @@ class Listener:
 
     def _refuse_recipient(self, address):
         with self.database.environment() as env:
-            return env["mail.catchall.inbound"]._refuse_recipient(address, self._get_mailbox(env))
+            return env["mail.catchall.rejection"]._refuse_recipient(address, self._get_mailbox(env))
 
     async def _store(self, *mail):
         reply = await self._in_pool(self._store_now, *mail)

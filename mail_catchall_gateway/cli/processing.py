@@ -61,7 +61,7 @@ class Processing:
             while not is_over and not self._is_ending.is_set():
                 until = time.monotonic() + SLICE_SECONDS
                 with self.database.environment() as env:
-                    env["mail.catchall.inbound"]._process_waiting(until)
+                    env["mail.catchall.queue"]._process_waiting(until)
                 is_over = time.monotonic() <= until
             return True
         except Exception as error:

@@ -44,6 +44,7 @@ from .settings import test_what_is_said
 from .tools.addresses import test_addresses
 from .tools.addresses import test_properties_addresses
 from .tools.addresses import test_recipients
+from .tools.addresses import test_reply_mailboxes
 from .tools.addresses import test_signed_address
 from .tools.addresses import test_similar_addresses
 from .tools.addresses import test_subaddress

@@ -113,7 +113,7 @@ class CatchallCommon(MailCommon):
         }
         inbound = self.env["mail.catchall.inbound"]._store([(raw, values)])
         with self.mock_mail_gateway():
-            inbound._process_locked()
+            inbound.env["mail.catchall.queue"]._process_locked(inbound)
             self.env["mail.mail"].process_email_queue()
         self.assertNothingLeaked()
         return inbound

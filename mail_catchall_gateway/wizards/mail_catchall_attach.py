@@ -1,6 +1,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from ..models.conversation.correspondents import Correspondents
+
 
 class MailCatchallAttach(models.TransientModel):
     """Asks for the document that a conversation belongs to."""
@@ -22,53 +24,40 @@ class MailCatchallAttach(models.TransientModel):
     @api.model
     def _selection_document(self):
         """Return the models that the user may attach to, those used last first."""
-        models_sudo = self.env["ir.model"].sudo()
-        candidates = models_sudo.search(
-            [("is_mail_thread", "=", True), ("transient", "=", False)], order="name"
-        )
-        usable = [(model.model, model.name) for model in candidates if self._is_usable(model.model)]
-        recent = self._get_recent_models()
-        return sorted(usable, key=lambda item: (recent.get(item[0], len(recent)), item[1]))
+        domain = [("is_mail_thread", "=", True), ("transient", "=", False)]
+        candidates = self.env["ir.model"].sudo().search(domain)  # employees may not read all models
+        usable = {model.model: model.name for model in candidates if self._is_usable(model.model)}
+        recent = self.env["mail.catchall.conversation"].with_context(active_test=False)
+        recent = recent.search([("attached_model", "!=", False)], order="write_date desc", limit=50)
+        names = [name for name in recent.mapped("attached_model") if name in usable]
+        names += sorted(usable, key=usable.get)
+        return [(name, usable[name]) for name in dict.fromkeys(names)]
 
     @api.model
     def _is_usable(self, name):
-        if name not in self.env or name == "mail.catchall.conversation":
+        if name not in self.env or name in ("mail.catchall.conversation", "discuss.channel"):
             return False
         model = self.env[name]
-        if model._abstract or not model._auto or name == "discuss.channel":
+        if model._abstract or not model._auto:
             return False
         return model.check_access_rights("write", raise_exception=False)
-
-    @api.model
-    def _get_recent_models(self):
-        """Return the rank of the models that conversations of this user were attached to."""
-        conversations = self.env["mail.catchall.conversation"].with_context(active_test=False)
-        attached = conversations.search(
-            [("attached_model", "!=", False)], order="write_date desc", limit=50
-        )
-        names = dict.fromkeys(attached.mapped("attached_model"))
-        return {name: rank for rank, name in enumerate(names)}
 
     def action_apply(self):
         """Move the conversation, and open the document.
 
-        :raise UserError: if it is not said which one
+        :raise UserError: if none is chosen
         :raise AccessError: if the user may not write to it
         """
         self.ensure_one()
         if not self.document:
             raise UserError(_("Choose a document first."))
         conversation, document = self.conversation_id, self.document
-        # what follows makes contacts and followers before the messages move
+        # asked here too: contacts and followers are made before the messages move
         conversation.check_access_rule("write")
         if self.subscribe:
             authors = conversation.message_ids.author_id.filtered("partner_share")
-            correspondents = conversation._find_or_create_correspondents()
+            # employees may not create contacts
+            correspondents = Correspondents(conversation.sudo()).find_or_create()
             document.message_subscribe((authors | correspondents).ids)
         conversation._attach_to(document)
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": document._name,
-            "res_id": document.id,
-            "view_mode": "form",
-        }
+        return conversation.action_open_document()

@@ -22,12 +22,13 @@ class MailCatchallBounce(models.TransientModel):
         for wizard in self:
             inbounds = wizard.inbound_ids._origin
             inbounds._check_readable()
-            addresses = {a for inbound in inbounds.sudo() for a in inbound._get_unknown()}
+            review = self.env["mail.catchall.review"].sudo()
+            addresses = {a for inbound in inbounds.sudo() for a in review._get_unknown(inbound)}
             senders = inbounds._get_senders() if inbounds else []
             companies = inbounds.company_id
             company = companies if len(companies) == 1 else self.env.company
             # of a mail that waits for another reason, only the manager can say what it is
-            wizard.body = bool(addresses) and inbounds._render_unrouted(
+            wizard.body = bool(addresses) and self.env["mail.catchall.rejection"]._render_unrouted(
                 sorted(addresses), company, senders
             )
 
@@ -37,5 +38,7 @@ class MailCatchallBounce(models.TransientModel):
         :raise UserError: if one of them cannot be told
         """
         self.ensure_one()
-        self.inbound_ids._review(_("Sent back"), lambda mail: mail._send_back(self.body))
+        self.inbound_ids._review(
+            _("Sent back"), lambda review, mail: review._send_back(mail, self.body)
+        )
         return {"type": "ir.actions.act_window_close"}

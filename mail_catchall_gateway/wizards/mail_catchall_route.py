@@ -78,7 +78,7 @@ class MailCatchallRoute(models.TransientModel):
         companies = alias.alias_domain_id.company_ids
         if companies and not companies & self.env.user.company_ids:
             return changes  # its own managers decide about its addresses
-        recipients = self.env["mail.alias"]._resolve_recipients(self._get_addresses())
+        recipients = self.env["mail.catchall.recipients"]._resolve_recipients(self._get_addresses())
         foreign, domain = [], alias.alias_domain_id
         for recipient in recipients.values():
             local_part, _at, name = recipient.address.rpartition("@")
@@ -107,7 +107,10 @@ class MailCatchallRoute(models.TransientModel):
         """Return for whom the mails were delivered, else to whom they are written."""
         inbounds = self.inbound_ids._origin
         inbounds._check_readable()
-        return [address for inbound in inbounds.sudo() for address in inbound._get_written_to()]
+        review = self.env["mail.catchall.review"].sudo()
+        return [
+            address for inbound in inbounds.sudo() for address in review._get_written_to(inbound)
+        ]
 
     # ------------------------------------------------------------
     # ACTIONS
@@ -127,7 +130,7 @@ class MailCatchallRoute(models.TransientModel):
             document.check_access_rule("write")
             self.inbound_ids._review(
                 _("Posted on a Document"),
-                lambda mail: mail._attach_to(document.sudo()),
+                lambda review, mail: review._attach_to(mail, document.sudo()),
                 document.display_name,
             )
             return {"type": "ir.actions.act_window_close"}
@@ -137,7 +140,7 @@ class MailCatchallRoute(models.TransientModel):
         if self.is_always:
             self._apply_changes()
         self.inbound_ids._review(
-            _("Delivered"), lambda mail: mail._route_to(alias), alias.display_name
+            _("Delivered"), lambda review, mail: review._route_to(mail, alias), alias.display_name
         )
         return {"type": "ir.actions.act_window_close"}
 

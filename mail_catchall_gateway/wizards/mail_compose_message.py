@@ -2,7 +2,7 @@ from odoo import models
 
 
 class MailComposeMessage(models.TransientModel):
-    """Tells nothing of a conversation to who answers one of its messages without reading it.
+    """Tells nothing of a conversation to users who answer a message of it that they may not read.
 
     Core takes subject, name and recipients from the parent as superuser.
     """
@@ -22,7 +22,7 @@ class MailComposeMessage(models.TransientModel):
         return super()._compute_partner_ids()
 
     def _check_parent(self):
-        """Raise if the user may not read what he answers.
+        """Raise if the user may not read what they answer.
 
         :raise AccessError:
         """

@@ -1,19 +1,36 @@
+import functools
+import logging
 import xmlrpc.client
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.service.model import retrying
 
+from ...tools.judging.verdict import Verdict
 from ...tools.message import source
 
+_logger = logging.getLogger(__name__)
+
 RECEIVER_GROUP = "mail_catchall_gateway.group_catchall_receiver"
+MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
+#: States in which a manager may look into a mail: it has no receiver yet, they must decide.
+OPEN_STATES = ("review", "failed")
+#: States in which they may decide about it again.
+REVIEW_STATES = (*OPEN_STATES, "ignored", "bounced", "discarded")
+#: Characters of a header that are shown.
+MAX_HEADER = 50_000
+
+
+class SourceFiles(dict):
+    """Where the sources of some mails lie, by their ids. No remote call can make one."""
 
 
 class MailCatchallInbound(models.Model):
     """One row for each mail that came in, with its source: the one door of the gateway.
 
-    Stored and committed before the mail server is told to forget the mail; processed afterwards,
-    each in a transaction of its own. What a mail means is decided here, what is done with it by
-    core's ``mail.thread.message_process``.
+    Here a mail is stored, shown and kept. When it is processed is the affair of
+    ``mail.catchall.queue``, what it means that of ``mail.catchall.gateway``, what managers decide
+    that of ``mail.catchall.review``.
     """
 
     _name = "mail.catchall.inbound"
@@ -79,6 +96,7 @@ class MailCatchallInbound(models.Model):
             ("too_large", "Too Large"),
             ("malformed", "Unreadable"),
             ("error", "Error"),
+            ("probe", "Test Mail"),
         ],
         "Verdict",
         readonly=True,
@@ -125,6 +143,19 @@ class MailCatchallInbound(models.Model):
     rejection_code = fields.Char(readonly=True)
     rejection_date = fields.Date("Told On", readonly=True)
 
+    # what managers see and do
+    is_open = fields.Boolean(compute="_compute_is_open")
+    is_reviewable = fields.Boolean(compute="_compute_is_open")
+    is_source_dropped = fields.Boolean(readonly=True)
+    log_ids = fields.One2many("mail.catchall.inbound.log", "inbound_id", "Actions", readonly=True)
+    preview = fields.Html(compute="_compute_preview", sanitize=False)
+    header_text = fields.Text("Header", compute="_compute_header_text")
+    document_kind = fields.Char(
+        "Kind of Document",
+        compute="_compute_document_kind",
+        help="What the mail opened, or is part of.",
+    )
+
     _sql_constraints = [
         (
             "uid_uniq",
@@ -142,8 +173,230 @@ class MailCatchallInbound(models.Model):
         self.env.cr.execute(
             """
             CREATE INDEX IF NOT EXISTS mail_catchall_inbound_waiting_idx
-                ON mail_catchall_inbound (id) WHERE state IN ('pending', 'processing')
+                ON mail_catchall_inbound (id) WHERE state IN ('pending', 'processing');
+            -- most rows have no source any more
+            CREATE INDEX IF NOT EXISTS mail_catchall_inbound_source_idx
+                ON mail_catchall_inbound (state, write_date) WHERE is_source_dropped IS NOT TRUE;
             """
+        )
+
+    # ------------------------------------------------------------
+    # COMPUTE
+    # ------------------------------------------------------------
+
+    @api.depends("state", "is_source_dropped")
+    def _compute_is_open(self):
+        for inbound in self:
+            inbound.is_open = inbound.state in OPEN_STATES
+            inbound.is_reviewable = inbound.state in REVIEW_STATES and not inbound.is_source_dropped
+
+    @api.depends("state")
+    def _compute_preview(self):
+        """Show what waits for review, without its images: the sender would see it being read."""
+        self._origin._check_readable()
+        review = self.env["mail.catchall.review"]
+        for inbound in self:
+            # as it is stored: a form may say of each mail that it waits
+            stored = inbound._origin
+            inbound.preview = stored.is_open and review._render_preview(stored)
+
+    def _compute_header_text(self):
+        self._origin._check_readable()
+        for inbound in self:
+            try:
+                header = source.parse_header(inbound._origin._get_source())
+            except UserError as error:
+                inbound.header_text = str(error)
+                continue
+            lines = (f"{name}: {value}" for name, value in header.items())
+            inbound.header_text = source.storable("\n".join(lines))[:MAX_HEADER]
+
+    @api.depends("res_model")
+    def _compute_document_kind(self):
+        for inbound in self:
+            model = inbound.res_model and self.env["ir.model"]._get(inbound.res_model)
+            inbound.document_kind = model.name if model else False
+
+    # ------------------------------------------------------------
+    # CRUD
+    # ------------------------------------------------------------
+
+    def write(self, vals):
+        """Keep the number of mails to review right, in every window that shows it."""
+        was_open = "state" in vals and any(inbound.state in OPEN_STATES for inbound in self)
+        res = super().write(vals)
+        if was_open or vals.get("state") in OPEN_STATES:
+            self._notify_review_counter()
+        return res
+
+    def _notify_review_counter(self):
+        """Tell the managers' browsers to count again; each counts what it may see."""
+        # sudo: the managers; the message on the bus is empty
+        managers = self.env.ref(MANAGER_GROUP).sudo().users
+        self.env["bus.bus"]._sendmany(
+            (partner, "mail.catchall.inbound/review", {}) for partner in managers.partner_id
+        )
+
+    # ------------------------------------------------------------
+    # RIGHTS
+    # ------------------------------------------------------------
+
+    def _check_readable(self):
+        """Raise if the user may not read these records.
+
+        Nothing else asks where somebody takes a field that is not stored from a record by number
+        (``mapped`` by a remote call).
+
+        :raise AccessError:
+        """
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+
+    def _check_reviewable(self):
+        """Raise if the user may not decide about these mails, or if that is over.
+
+        :raise AccessError: if they are no manager, or the mail is another company's
+        :raise UserError: if a mail was delivered meanwhile, or is still waiting
+        """
+        self._check_readable()
+        if not self.env.user.has_group(MANAGER_GROUP):
+            raise AccessError(_("Only managers of the gateway decide about mail."))
+        for inbound in self:
+            if inbound.is_source_dropped:
+                raise UserError(
+                    _("“%s” is too old: its source is not kept any more.", inbound.name)
+                )
+            if not inbound.is_reviewable:
+                state = dict(inbound._fields["state"]._description_selection(self.env))
+                raise UserError(
+                    _(
+                        "There is nothing to decide about “%(subject)s” any more: %(state)s.",
+                        subject=inbound.name,
+                        state=state[inbound.state],
+                    )
+                )
+
+    def _check_open(self):
+        """Raise if no manager has to look into these mails.
+
+        :raise AccessError: if the content of one is none of the managers' business
+        """
+        self._check_reviewable()
+        if not all(inbound.is_open for inbound in self):
+            raise AccessError(_("Only what waits for review may be looked into."))
+
+    # ------------------------------------------------------------
+    # ACTIONS
+    # ------------------------------------------------------------
+
+    def action_process(self):
+        """Decide afresh: aliases, domains or settings may have changed since."""
+        self._review(_("Processed again"), self._process_again)
+        return True
+
+    def action_accept(self):
+        """Deliver to whom it is written, whatever speaks against its sender."""
+
+        def accept(review, inbound):
+            inbound.is_accepted = True
+            return self._process_again(review, inbound)
+
+        self._review(_("Accepted"), accept)
+        return True
+
+    def action_route(self):
+        """Ask to whom, or to which document, these mails go."""
+        self._check_reviewable()
+        return self._open_wizard(_("Deliver To"), "mail.catchall.route")
+
+    def action_bounce(self):
+        """Ask what the senders of these mails are told."""
+        self._check_reviewable()
+        return self._open_wizard(_("Send Back"), "mail.catchall.bounce")
+
+    def action_discard(self):
+        """Put away for good what nobody needs."""
+        reason = _("Discarded by %s.", self.env.user.name)
+        self._review(
+            _("Discarded"),
+            lambda _review, inbound: Verdict(inbound.verdict_code, "discarded", reason),
+        )
+        return True
+
+    def action_download(self):
+        """Download the source of a mail, or of many in one archive."""
+        self._check_open()
+        url = f"/mail_catchall_gateway/source/{','.join(map(str, self.ids))}"
+        return {"type": "ir.actions.act_url", "url": url, "target": "self"}
+
+    def action_headers(self):
+        """Show the header as the mail server handed it over."""
+        self.ensure_one()
+        view = self.env.ref("mail_catchall_gateway.mail_catchall_inbound_view_form_header")
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Header"),
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "views": [(view.id, "form")],
+            "target": "new",
+        }
+
+    def action_block_sender(self):
+        """Ignore whatever these senders write from now on, and put away what waits."""
+        senders = self._get_senders()
+        # sudo: blocked already, by a manager of whatever company
+        blocked = self.env["mail.catchall.blocked"].sudo().search([("email", "in", senders)])
+        missing = [{"email": email} for email in senders if email not in blocked.mapped("email")]
+        self.env["mail.catchall.blocked"].create(missing)
+        reason = _("%s blocked its sender.", self.env.user.name)
+        verdict = Verdict("sender_rejected", "discarded", reason)
+        self._review(_("Sender blocked"), lambda _review, _inbound: verdict)
+        return True
+
+    def action_allow_sender(self):
+        """Let these senders write as much as they like, spam marks or not, from now on."""
+        senders = self._get_senders()  # asks for the rights
+        # sudo: managers have no right to core's list, and this button is how they add to it
+        allowed = self.env["mail.gateway.allowed"].sudo()
+        self.env["mail.catchall.blocked"].sudo().search([("email", "in", senders)]).unlink()
+        known = allowed.search([("email_normalized", "in", senders)]).mapped("email_normalized")
+        allowed.create([{"email": email} for email in senders if email not in known])
+        self._review(_("Sender allowed"), self._process_again)
+        return True
+
+    def _review(self, action, process, note=""):
+        self.env["mail.catchall.review"]._review(self, action, process, note)
+
+    @staticmethod
+    def _process_again(review, inbound):
+        return review.env["mail.catchall.gateway"]._process(inbound)
+
+    def _get_senders(self):
+        """Return the addresses of the senders: not what a decoded name may look like."""
+        self._check_reviewable()
+        gateway = self.env["mail.catchall.gateway"]
+        # sudo: managers read no sources; one address of each leaves
+        sources = (inbound._get_source() for inbound in self.sudo())
+        senders = {gateway._get_sender(source.header_fields(raw)) for raw in sources}
+        return sorted(filter(None, senders))
+
+    def _open_wizard(self, name, model):
+        return {
+            "type": "ir.actions.act_window",
+            "name": name,
+            "res_model": model,
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_inbound_ids": [(6, 0, self.ids)]},
+        }
+
+    def _log(self, action, note=""):
+        """Note what the user did with this mail."""
+        # sudo: the log is for the superuser alone to write
+        self.env["mail.catchall.inbound.log"].sudo().create(
+            {"inbound_id": self.id, "action": action, "note": note}
         )
 
     # ------------------------------------------------------------
@@ -170,7 +423,7 @@ class MailCatchallInbound(models.Model):
         addresses = [source.one_line(str(address)) for address in envelope_recipients or []]
         values = {"server_id": server_id, "envelope_to": ", ".join(addresses)}
         inbound = self._store([(raw, values)])
-        self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")._trigger()
+        self.env["mail.catchall.queue"]._trigger()
         return inbound.id
 
     @api.model
@@ -200,10 +453,38 @@ class MailCatchallInbound(models.Model):
         self.env["ir.attachment"]._store_sources(inbounds, [raw for raw, _values in mails])
         return inbounds
 
+    @api.model
+    def _receive_by_lmtp(self, raw, sender, recipients, server_id):
+        """Take in a mail, one row for all recipients of the transaction, and commit it.
+
+        :return str: reply to each recipient
+        """
+        receive = functools.partial(self.receive, raw, recipients, server_id)
+        inbound = self.browse(retrying(receive, self.env))
+        _logger.info(
+            "Mail from %s to %s with Message-Id %s: stored as email %s",
+            sender,
+            ", ".join(recipients),
+            inbound.message_id,
+            inbound.id,
+        )
+        return f"250 2.1.5 Stored as email {inbound.id}"
+
+    # ------------------------------------------------------------
+    # SOURCE
+    # ------------------------------------------------------------
+
+    def _get_source_attachments(self):
+        domain = [("res_model", "=", self._name), ("res_field", "=", "raw")]
+        domain.append(("res_id", "in", self.ids))
+        names = ["store_fname", "db_datas", "checksum", "res_id"]
+        # sudo: no user has a right to read sources; callers have asked for the user's rights
+        return self.env["ir.attachment"].sudo().search_fetch(domain, names)
+
     def _with_source_files(self):
         """Return these records such that none of them looks up again where its source is."""
-        files = {source.res_id: source.store_fname for source in self._get_source_attachments()}
-        return self.with_context(catchall_source_files=files)
+        files = {a.res_id: a.store_fname for a in self._get_source_attachments()}
+        return self.with_context(catchall_source_files=SourceFiles(files))
 
     def _get_source(self):
         """Return the source of this mail as bytes; nothing if it was dropped.
@@ -212,8 +493,9 @@ class MailCatchallInbound(models.Model):
             would be delivered in its place
         """
         self.ensure_one()
-        if file := self.env.context.get("catchall_source_files", {}).get(self.id):
-            raw = self.env["ir.attachment"]._file_read(file)
+        files = self.env.context.get("catchall_source_files")
+        if isinstance(files, SourceFiles) and files.get(self.id):
+            raw = self.env["ir.attachment"]._file_read(files[self.id])
         else:
             # the web client asks for sizes in the place of contents
             raw = self.with_context(bin_size=False)._get_source_attachments().raw or b""
@@ -221,6 +503,40 @@ class MailCatchallInbound(models.Model):
             name = self.name or self.message_id
             raise UserError(_("The source of “%s” is missing in the filestore of Odoo.", name))
         return raw
+
+    def _open_source(self):
+        """Return the source of a mail for its reviewer, and note that they have it."""
+        self.ensure_one()
+        self._check_open()
+        self._log(_("Source downloaded"))
+        return self.sudo()._get_source()  # sudo: managers read no sources but by this way
+
+    # ------------------------------------------------------------
+    # WHAT BECAME OF IT
+    # ------------------------------------------------------------
+
+    def _finish(self, verdict):
+        """Write the final state. The only place that does, but for errors."""
+        if self.state == "failed" and verdict.action != "failed":
+            self._close_activities()
+        self.write(
+            {
+                "state": verdict.action,
+                "verdict_code": verdict.code,
+                "reason": verdict.reason,
+                "error": False,
+                "next_attempt": False,
+            }
+        )
+        _logger.info(
+            "Mail from %s to %s with Message-Id %s: %s (%s) %s",
+            self.email_from,
+            self.recipients or self.email_to,
+            self.message_id,
+            verdict.action,
+            verdict.code,
+            verdict.reason,
+        )
 
     @api.model
     def _find_messages(self, message_ids):
@@ -231,3 +547,41 @@ class MailCatchallInbound(models.Model):
         message_ids = list(filter(None, message_ids))
         inbounds = self.sudo().search([("message_id", "in", message_ids)]) if message_ids else self
         return inbounds.mail_message_ids.exists().sorted("id", reverse=True)
+
+    def _split_recipients(self):
+        """Return the envelope recipients of this mail."""
+        return [address for address in (self.recipients or "").split(", ") if address]
+
+    def _get_addressees(self):
+        """Return for whom a mail was delivered, or else the recipients that it names."""
+        return self.recipients or (self.email_to, self.email_cc)
+
+    def _find_earlier(self, header):
+        """Return the rows of this mail that came before and were decided about.
+
+        Without a Message-Id it is the same only to the last octet, its Received lines included: a
+        mailbox that was numbered anew (UIDVALIDITY), or a mail server that was not sure.
+
+        :param list header: its (name, value) pairs
+        """
+        domain = [
+            ("id", "!=", self.id),
+            ("state", "in", ("delivered", "review", "bounced", "discarded")),
+        ]
+        if self.message_id:
+            return self.search([("message_id", "=", self.message_id), *domain], order="id")
+        if not any(name.lower() == "received" for name, _value in header):
+            return self.browse()
+        same_size = self.search([("message_id", "=", ""), ("size", "=", self.size), *domain])
+        own = self._get_source_attachments()
+        same = same_size._get_source_attachments().filtered(lambda a: a.checksum == own.checksum)
+        return self.browse(sorted(same.mapped("res_id")))
+
+    def _is_another_mail(self, other):
+        """Tell whether a program gave two different mails the same Message-Id.
+
+        A list changes the subject of a copy, and a sender who sends a mail once more its date:
+        not both.
+        """
+        dates = {self.date, other.date} - {False}
+        return len(dates) == 2 and (self.name or "") != (other.name or "")

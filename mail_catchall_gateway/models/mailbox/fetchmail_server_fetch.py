@@ -9,7 +9,6 @@ from ...tools.mailbox.imap_mailbox import ImapMailbox
 from ...tools.mailbox.mailbox_result import FetchResult
 from ...tools.mailbox.pop_mailbox import PopMailbox
 from ...tools.time_limit import share
-from ..inbound.time_limit import get_time_limit
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class FetchmailServer(models.Model):
 
         :return dict: FetchResult by mailbox
         """
-        start, limit = time.monotonic(), get_time_limit()
+        start, limit = time.monotonic(), self.env["mail.catchall.queue"]._get_time_limit()
         due = self.filtered(lambda server: server._is_due())
         results = {}
         for position, server in enumerate(due.with_context(fetchmail_cron_running=True)):
@@ -54,7 +53,7 @@ class FetchmailServer(models.Model):
             results[server] = server._fetch_catchall(until)
         if any(result.has_more for result in results.values()):
             self.env.ref("mail.ir_cron_mail_gateway_action")._trigger()
-        self.env["mail.catchall.inbound"]._process_waiting(start + limit)
+        self.env["mail.catchall.queue"]._process_waiting(start + limit)
         return results
 
     def _is_due(self):

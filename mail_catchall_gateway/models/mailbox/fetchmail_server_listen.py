@@ -2,7 +2,6 @@ import time
 
 from odoo import api, fields, models
 
-from ..inbound.time_limit import get_time_limit
 from .fetchmail_server import CONNECTION_FIELDS
 
 #: PostgreSQL channel on which a listener hears that mailboxes changed.
@@ -79,7 +78,9 @@ class FetchmailServer(models.Model):
         server = self.with_context(fetchmail_cron_running=True, catchall_is_scheduled=True)
         if not server._is_due():
             return self._get_pause()
-        until = time.monotonic() + min(SLICE_SECONDS, get_time_limit())
+        until = time.monotonic() + min(
+            SLICE_SECONDS, self.env["mail.catchall.queue"]._get_time_limit()
+        )
         result = server._fetch_catchall(until)
         if result.code == "busy":
             # who reads it may have looked before the mail came that we were told of

@@ -3,7 +3,7 @@ import datetime
 from odoo import _, api, fields, models
 from odoo.osv import expression
 
-from ..routing.mail_thread_bounce import AUTOMATIC_HEADERS
+from ...tools.judging.automatic import AUTOMATIC_HEADERS
 
 MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 REVIEW_ACTION = "mail_catchall_gateway.mail_catchall_inbound_action_review"
@@ -63,7 +63,7 @@ class ResUsers(models.Model):
             digest = user._prepare_catchall_digest()
             if (digest["rows"] or digest["mailboxes"]) and user._claim_catchall_digest():
                 user._send_catchall_digest(digest)
-        self.env["mail.catchall.inbound"]._trigger_mail_queue()
+        self.env["mail.catchall.queue"]._trigger_mail_queue()
 
     def _claim_catchall_digest(self):
         """Note that this user gets the digest of today.
@@ -98,7 +98,7 @@ class ResUsers(models.Model):
         """
         company = self.company_id
         sender = company.email_formatted or self.env.ref("base.user_root").email_formatted
-        mark = self.env["mail.catchall.inbound"]._get_loop_mark()
+        mark = self.env["mail.catchall.rejection"]._get_loop_mark()
         self.env["mail.mail"].sudo().create(
             {
                 "subject": self._get_catchall_digest_subject(digest),

@@ -1,12 +1,19 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.osv import expression
 
 from ...tools.addresses.addresses import is_domain_name, normalize_domain
+from ...tools.judging.delivery import delivery_of
 from ...tools.time_limit import in_days, read_days
+
+MANAGER = "mail_catchall_gateway.group_catchall_manager"
 
 
 class MailAlias(models.Model):
-    """Messaging aliases: aliases whose owner is a user, and that lead to him."""
+    """Messaging aliases, which lead to a user and not to a document, and their former names.
+
+    Which aliases a stored mail is for is found by ``mail.catchall.recipients``.
+    """
 
     _inherit = "mail.alias"
 
@@ -37,11 +44,36 @@ class MailAlias(models.Model):
         "Received Until",
         help="After this day the address is given up. It is the former name of an alias.",
     )
+    inbound_ids = fields.Many2many(
+        "mail.catchall.inbound",
+        string="Inbound Emails",
+        readonly=True,
+        copy=False,  # documents with an alias would copy it, with the rights of any user
+        groups=MANAGER,
+        help="Mail that came in for this address through the gateway.",
+    )
+    last_inbound_date = fields.Datetime(
+        "Last Mail",
+        compute="_compute_last_inbound_date",
+        groups=MANAGER,
+        help="When mail last came in for this address through the gateway.",
+    )
+
+    def init(self):
+        # names of about the same length, see mail.catchall.recipients; constants only
+        self.env.cr.execute(
+            """
+            CREATE INDEX IF NOT EXISTS mail_alias_domain_name_length
+                ON mail_alias (alias_domain_id, length(alias_name)) INCLUDE (alias_name)
+             WHERE alias_name IS NOT NULL
+            """
+        )
 
     @api.depends("alias_parent_model_id", "alias_parent_thread_id")
     def _compute_alias_user_id(self):
         users_model_id = self.env["ir.model"]._get_id("res.users")
         for alias in self:
+            # sudo: employees may read aliases, and not all models
             is_user = alias.sudo().alias_parent_model_id.id == users_model_id
             alias.alias_user_id = is_user and alias.alias_parent_thread_id
 
@@ -53,8 +85,18 @@ class MailAlias(models.Model):
     @api.depends("alias_user_id", "alias_user_id.alias_id")
     def _compute_alias_is_further(self):
         for alias in self:
+            # sudo: employees may read aliases, and not all users
             user = alias.sudo().alias_user_id
             alias.alias_is_further = bool(user) and user.alias_id != alias
+
+    @api.depends("inbound_ids")
+    def _compute_last_inbound_date(self):
+        groups = self.env["mail.catchall.inbound"]._read_group(
+            [("alias_ids", "in", self.ids)], ["alias_ids"], ["create_date:max"]
+        )
+        dates = {alias.id: date for alias, date in groups}
+        for alias in self:
+            alias.last_inbound_date = dates.get(alias.id)
 
     # ------------------------------------------------------------
     # CONSTRAINTS
@@ -63,6 +105,7 @@ class MailAlias(models.Model):
     @api.constrains("alias_name", "alias_domain_id")
     def _check_own_addresses(self):
         addresses = set(self.mapped("alias_full_name"))
+        # sudo: a constraint looks at all that exists
         for alias in self.sudo().filtered(lambda a: a.alias_name and a.alias_domain_id):
             names = alias.alias_domain_id._split_accepted()
             addresses.update(f"{alias.alias_name}@{name}" for name in names)
@@ -71,6 +114,7 @@ class MailAlias(models.Model):
     @api.constrains("alias_name")
     def _check_internal_user(self):
         """An alias without a name stays with a user who is internal no more, and gets none then."""
+        # sudo: a constraint; its error names the user of the alias
         self.sudo().alias_user_id._check_alias_internal_user()
 
     @api.model
@@ -100,7 +144,8 @@ class MailAlias(models.Model):
         former = {}
         if vals.get("alias_name"):
             self._release_further_name(vals["alias_name"])
-            former = {alias: alias.alias_name for alias in self if alias._is_main_user_alias()}
+            main = self.filtered(lambda alias: alias.is_user_alias and not alias.alias_is_further)
+            former = {alias: alias.alias_name for alias in main}
         res = super().write(vals)
         for alias, name in former.items():
             if name and name != alias.alias_name:
@@ -115,21 +160,31 @@ class MailAlias(models.Model):
 
     def _clear_identities(self):
         """Forget who writes as whom, in all workers when this is committed."""
+        # sudo: whether a user has one of them
         if self.sudo().alias_user_id:
             self.env.registry.clear_cache()
 
     # ------------------------------------------------------------
-    # RENAMING
+    # ACTIONS
     # ------------------------------------------------------------
 
-    def _is_main_user_alias(self):
+    def action_view_inbound(self):
+        """Open the list of the mails that came in for this address."""
         self.ensure_one()
-        return self.is_user_alias and not self.alias_is_further
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "mail_catchall_gateway.mail_catchall_inbound_action"
+        )
+        return {**action, "domain": [("alias_ids", "in", self.ids)], "context": {}}
+
+    # ------------------------------------------------------------
+    # NAMES
+    # ------------------------------------------------------------
 
     def _release_further_name(self, name):
-        """Let a user take back a name that is still received for him."""
+        """Let a user take back a name that is still received for them."""
         name = self._sanitize_alias_name(name)
         for alias in self.filtered("alias_user_id"):
+            # sudo: who may rename an alias may not delete one; only a name of the same user goes
             alias.sudo().search(
                 [
                     ("alias_user_id", "=", alias.alias_user_id.id),
@@ -145,6 +200,7 @@ class MailAlias(models.Model):
         self.ensure_one()
         days = self._get_renamed_alias_days()
         if days > 0:
+            # sudo: who may rename an alias may not create one; it is that user's, and expires
             self.sudo().create(
                 {
                     "alias_user_id": self.alias_user_id.id,
@@ -163,17 +219,102 @@ class MailAlias(models.Model):
         values = {"alias_name": name, "alias_domain_id": self.alias_domain_id.id}
         if self.alias_user_id:
             return {**values, "alias_user_id": self.alias_user_id.id}
-        fnames = ("alias_model_id", "alias_parent_model_id")
-        values.update({fname: self[fname].id for fname in fnames})
-        fnames = ("alias_defaults", "alias_contact", "alias_force_thread_id")
-        values.update({fname: self[fname] for fname in (*fnames, "alias_parent_thread_id")})
+        for fname in ("alias_model_id", "alias_parent_model_id"):
+            values[fname] = self[fname].id
+        for fname in (
+            "alias_defaults",
+            "alias_contact",
+            "alias_force_thread_id",
+            "alias_parent_thread_id",
+        ):
+            values[fname] = self[fname]
         return values
 
     @api.model
     def _get_renamed_alias_days(self):
+        # sudo: a system parameter, a number
         parameters = self.env["ir.config_parameter"].sudo()
         return read_days(parameters.get_param("mail_catchall_gateway.renamed_alias_days"), 90)
 
     @api.autovacuum
     def _gc_expired_aliases(self):
+        # sudo: autovacuum
         self.sudo().search([("alias_expiration", "<", fields.Date.today())]).unlink()
+
+    # ------------------------------------------------------------
+    # GATEWAY
+    # ------------------------------------------------------------
+
+    @api.model
+    def _get_allowed_domains(self):
+        """Return the domains of the system parameter ``mail.catchall.domain.allowed``."""
+        # sudo: a system parameter, names of domains
+        parameters = self.env["ir.config_parameter"].sudo()
+        allowed = parameters.get_param("mail.catchall.domain.allowed") or ""
+        return set(filter(None, allowed.split(",")))
+
+    @api.model
+    def _search_addresses(self, full_names, local_parts):
+        """Return the aliases with these addresses, or found by these local parts alone."""
+        domain = expression.OR(
+            [
+                [("alias_full_name", "in", list(full_names))],
+                [("alias_incoming_local", "=", True), ("alias_name", "in", list(local_parts))],
+            ]
+        )
+        # sudo: the gateway works for all companies
+        return self.sudo().search(domain) if full_names or local_parts else self.browse()
+
+    @api.model
+    def _find_by_addresses(self, addresses):
+        """Return the aliases that core would route mail for these addresses to.
+
+        Follows ``message_route``: by the whole address, or by the local part where the alias
+        allows that and the domain is one of ours or allowed.
+
+        :param addresses: normalized addresses
+        """
+        allowed = self._get_allowed_domains()
+        if allowed:
+            own = self.env["mail.alias.domain"]._get_domain_map().values()
+            allowed.update(domain for domain, _separator in own)
+        pairs = (address.rpartition("@") for address in addresses)
+        local_parts = {local for local, _at, domain in pairs if not allowed or domain in allowed}
+        return self._search_addresses(set(addresses), local_parts)
+
+    def _matches(self, address):
+        """Tell whether this alias receives mail for an address; see ``_find_by_addresses``."""
+        self.ensure_one()
+        if address == self.alias_full_name:
+            return True
+        return self.alias_incoming_local and address.rpartition("@")[0] == self.alias_name
+
+    def _get_receiving_user(self):
+        """Return who gets the mail of a messaging alias: its user, or whom they left it to.
+
+        :return: active user, or none where nobody was named
+        """
+        self.ensure_one()
+        # sudo: the gateway delivers to any user
+        user, seen = self.sudo().alias_user_id, set()
+        while user and not user.active and user not in seen:
+            seen.add(user)
+            user = user.alias_delegate_id
+        return user.filtered("active")
+
+    def _alias_bounce_incoming_email(self, message, message_dict, set_invalid=True):
+        """Tell the sender of a stored mail that they are rejected, but not that we have a bug.
+
+        The alias is marked; the mail is tried again, and after that it is the managers' affair.
+        """
+        delivery = delivery_of(self.env)
+        if delivery is not None and set_invalid:
+            self.alias_status = "invalid"
+            return None
+        if delivery is not None:
+            delivery.outcome.rejected_by = self.display_name
+            delivery.outcome.rejection_code = f"alias-{self.id}"
+            # core's text is in that of the sender's contact, if it knows one
+            lang = self.env["mail.thread"]._with_sender_lang(delivery).env.lang
+            self = self.with_context(lang=lang)
+        return super()._alias_bounce_incoming_email(message, message_dict, set_invalid=set_invalid)

@@ -3,12 +3,30 @@ import re
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
-from ...tools.addresses.addresses import is_domain_name, normalize_domain
+from ...tools.addresses.addresses import is_domain_name, normalize_address, normalize_domain
+from ...tools.addresses.signed_address import (
+    Signer,
+    build_local_part,
+    parse_local_part,
+    split_mailbox,
+)
 from ...tools.addresses.subaddress import split_subaddress
+from ...tools.sending.from_policy import FromPolicy
+
+POLICIES = [
+    ("native", "As Odoo does"),
+    ("dynamic", "Replace other people's addresses"),
+    ("forced", "Replace every address"),
+]
 
 
 class MailAliasDomain(models.Model):
-    """Knows which addresses are the gateway's own, and what to do with those that nobody has."""
+    """Which addresses are the gateway's own, and what each domain wants done with its mail.
+
+    With mail to unknown addresses, mail in the name of its own people, and the sender address of
+    mail that leaves. Addresses made for one mail each (``tools/addresses/signed_address.py``) are
+    made and understood here; they are understood for ever, also where ``signed_reply_to`` is off.
+    """
 
     _inherit = "mail.alias.domain"
 
@@ -58,6 +76,30 @@ class MailAliasDomain(models.Model):
         "under which your mail server writes its check results (Authentication-Results).",
     )
 
+    from_policy = fields.Selection(
+        POLICIES,
+        "Sender Address",
+        default="native",
+        required=True,
+        help="What becomes of the address in From, where a mail server accepts only your own.\n"
+        "As Odoo does: by the FROM Filtering of the outgoing servers.\n"
+        'Replace other people\'s addresses: "Mary (mary@customer.com)" <outgoing@acme.com>; '
+        "addresses in your own domains stay.\n"
+        "Replace every address: all mail leaves as the one address.",
+    )
+    from_address = fields.Char(
+        "Send As",
+        help="The one address as which mail leaves where From is replaced, such as "
+        "outgoing@acme.com. Empty is the “Default From Alias”.",
+    )
+    signed_reply_to = fields.Boolean(
+        "Signed Addresses",
+        help="Answers and bounces come back to an address made for each mail, like "
+        "reply.abcd…@acme.com. They find their place even where a mail server replaced all that "
+        "Odoo knows a mail by. Needs a mailbox that receives the mail for all addresses of the "
+        "domain.",
+    )
+
     # ------------------------------------------------------------
     # CONSTRAINTS
     # ------------------------------------------------------------
@@ -70,8 +112,9 @@ class MailAliasDomain(models.Model):
 
     @api.constrains("name", "accepted_domain_names")
     def _check_accepted_domain_names(self):
-        # pylint: disable-next=no-search-all
-        all_domains = self.sudo().search([])
+        all_domains = self._get_all()
+        # sudo: a constraint looks at the users of all companies, archived ones too
+        users = self.env["res.users"].sudo().with_context(active_test=False)
         for domain in self:
             for name in domain._split_accepted():
                 if not is_domain_name(name):
@@ -83,16 +126,9 @@ class MailAliasDomain(models.Model):
                     raise ValidationError(
                         _("%(name)s already counts as %(other)s.", name=name, other=others[0].name)
                     )
-            domain._check_no_user_at(domain._split_accepted())
-
-    def _check_no_user_at(self, names):
-        """Raise if a user's own address would come back to Odoo through an accepted domain."""
-        Users = self.env["res.users"].sudo().with_context(active_test=False)
-        for name in names:
-            users = Users.search(
-                [("email_normalized", "=like", f"%@{name}"), ("share", "=", False)]
-            )
-            users._check_own_address()
+                # a user's own address would come back to Odoo through the domain
+                values = [("email_normalized", "=like", f"%@{name}"), ("share", "=", False)]
+                users.search(values)._check_own_address()
 
     @api.constrains("subaddress_separator")
     def _check_subaddress_separator(self):
@@ -124,6 +160,25 @@ class MailAliasDomain(models.Model):
                     )
                 )
 
+    @api.constrains("from_address")
+    def _check_from_address(self):
+        for domain in self:
+            domain._check_sender_address(domain.from_address)
+
+    @api.model
+    def _check_sender_address(self, address):
+        """Raise if no mail can be sent as this.
+
+        :raise ValidationError: that says what is expected
+        """
+        if not address:
+            return
+        plain = address.strip().lower()
+        if tools.email_normalize(address) != plain or plain.startswith("@"):
+            raise ValidationError(
+                _("“%s” is not one plain address, like outgoing@acme.com.", address)
+            )
+
     # ------------------------------------------------------------
     # CRUD
     # ------------------------------------------------------------
@@ -139,9 +194,7 @@ class MailAliasDomain(models.Model):
     def write(self, vals):
         vals = self._normalize_names(dict(vals))
         res = super().write(vals)
-        cached = {"name", "bounce_alias", "catchall_alias", "default_from"}
-        if vals.keys() & (cached | {"accepted_domain_names", "subaddress_separator"}):
-            self.env.registry.clear_cache()
+        self.env.registry.clear_cache()
         return res
 
     def unlink(self):
@@ -160,8 +213,13 @@ class MailAliasDomain(models.Model):
         return vals
 
     # ------------------------------------------------------------
-    # ADDRESSES
+    # OUR ADDRESSES
     # ------------------------------------------------------------
+
+    @api.model
+    def _get_all(self):
+        # sudo: asked for all users; names and addresses of domains, which stand in every mail
+        return self.sudo().search([])  # pylint: disable=no-search-all
 
     def _split_accepted(self):
         """Return the names of the accepted domains."""
@@ -177,8 +235,7 @@ class MailAliasDomain(models.Model):
             alias domain and accepted domain
         """
         found = {}
-        # pylint: disable-next=no-search-all
-        for domain in self.sudo().search([]):
+        for domain in self._get_all():
             separator = domain.subaddress_separator or ""
             for name in [domain.name, *domain._split_accepted()]:
                 found.setdefault(name, (domain.name, separator))
@@ -188,8 +245,7 @@ class MailAliasDomain(models.Model):
     @tools.ormcache()
     def _get_service_addresses(self):
         """Return the catchall, bounce and default-from addresses of all domains."""
-        # pylint: disable-next=no-search-all
-        domains = self.sudo().search([])
+        domains = self._get_all()
         fnames = ("catchall_email", "bounce_email", "default_from_email")
         addresses = {address for fname in fnames for address in domains.mapped(fname) if address}
         return frozenset(tools.email_normalize(address) or address for address in addresses)
@@ -200,8 +256,7 @@ class MailAliasDomain(models.Model):
         """Return the catchall addresses of all domains, in their accepted domains too."""
         return [
             f"{domain.catchall_alias}@{name}"
-            # pylint: disable-next=no-search-all
-            for domain in self.sudo().search([])
+            for domain in self._get_all()
             for name in [domain.name, *domain._split_accepted()]
         ]
 
@@ -212,7 +267,7 @@ class MailAliasDomain(models.Model):
         :param str address: normalized address
         """
         name = self._get_domain_map().get(address.rpartition("@")[2], ("", ""))[0]
-        # pylint: disable-next=no-search-all
+        # sudo: the gateway works for all companies
         return self.sudo().search([("name", "=", name)], limit=1) if name else self.browse()
 
     @api.model
@@ -235,6 +290,14 @@ class MailAliasDomain(models.Model):
         return candidates
 
     @api.model
+    def _is_service_address(self, address):
+        """Tell whether an address is the gateway's itself, and so nobody's.
+
+        :param str address: normalized
+        """
+        return address in self._get_service_addresses() or bool(self._parse_signed(address))
+
+    @api.model
     def _is_gateway_address(self, email):
         """Tell whether mail to an address comes back to this Odoo.
 
@@ -242,10 +305,122 @@ class MailAliasDomain(models.Model):
         """
         if not email or "@" not in email:
             return False
-        if email in self._get_service_addresses():
+        if self._is_service_address(email):
             return True
         candidates = [candidate for candidate, _detail in self._get_candidates(email)]
         if not self._get_service_addresses().isdisjoint(candidates):
             return True
         domain = [("alias_full_name", "in", candidates)]
+        # sudo: asked for whoever sends a mail; yes or no
         return bool(candidates and self.env["mail.alias"].sudo().search_count(domain))
+
+    @api.model
+    @tools.ormcache()
+    def _get_ownership_test(self):
+        """Return a function that tells at once of most addresses that they are not ours.
+
+        For what is asked for each mail that leaves.
+        """
+        names, service = self._get_domain_map(), self._get_service_addresses()
+        return lambda address: address.rpartition("@")[2] in names or address in service
+
+    # ------------------------------------------------------------
+    # SIGNED ADDRESSES
+    # ------------------------------------------------------------
+
+    @api.model
+    @tools.ormcache()
+    def _get_signing_key(self):
+        scope = "mail_catchall_gateway-signed-address"
+        # su: the secret of the database; the key stays in the process
+        return tools.hmac(self.env(su=True), scope, "1").encode()
+
+    @api.model
+    @tools.ormcache("model")
+    def _get_signer(self, model):
+        """Return what signs the mails about documents of a model.
+
+        One look-up for each mail, as each costs as much as a signature.
+
+        :param str model: its name, or nothing
+        :return Signer: None where mail carries no signed addresses
+        """
+        signing = self._get_all().filtered("signed_reply_to").mapped("name")
+        signing = set(map(normalize_domain, signing))
+        domains = {
+            name: domain
+            for name, (domain, _separator) in self._get_domain_map().items()
+            if normalize_domain(domain) in signing
+        }
+        if not domains:
+            return None
+        is_thread = model in self.env and hasattr(self.env[model], "message_update")
+        return Signer(
+            key=self._get_signing_key(),
+            domains=domains,
+            service=self._get_service_addresses(),
+            model_id=self.env["ir.model"]._get_id(model) if is_thread else 0,
+        )
+
+    @api.model
+    def _sign_address(self, email, signed, signer):
+        """Return a signed address in place of one of our addresses.
+
+        :param str email: with or without a name
+        :param SignedAddress signed: what it stands for
+        :param Signer signer: see ``_get_signer``
+        :return str: with the same name; ``email`` where it is not to be signed
+        """
+        begin, address, end = split_mailbox(email or "")
+        address = normalize_address(address)
+        domain = signer.domains.get(address.rpartition("@")[2])
+        if domain and (address in signer.service or self._is_gateway_address(address)):
+            return f"{begin}{build_local_part(signer.key, signed)}@{domain}{end}"
+        return email
+
+    @api.model
+    def _parse_signed(self, address):
+        """Return what a signed address stands for, None if it is not one of ours.
+
+        :param str address: normalized
+        :return SignedAddress:
+        """
+        local_part, _at, name = address.rpartition("@")
+        if not local_part.startswith(("reply.", "bounce.")) or name not in self._get_domain_map():
+            return None
+        return parse_local_part(self._get_signing_key(), local_part)
+
+    # ------------------------------------------------------------
+    # SENDER OF WHAT LEAVES
+    # ------------------------------------------------------------
+
+    @api.model
+    def _get_from_policies(self):
+        """Return the policies of all alias domains, by their name, bounce address and id.
+
+        :return dict: empty where all leave it to Odoo
+        """
+        found = {}
+        for domain in self._get_all():
+            address = tools.email_normalize(domain.from_address or domain.default_from_email)
+            policy = FromPolicy(domain.from_policy, address or "")
+            found.setdefault(normalize_domain(domain.name), policy)
+            found[domain.bounce_email] = found[domain.id] = policy
+        return {} if all(policy.is_native for policy in found.values()) else found
+
+    @api.model
+    def _find_from_policy(self, found, bounce_address):
+        """Return the policy of the alias domain that a mail is sent for.
+
+        :param dict found: see ``_get_from_policies``
+        :param str bounce_address: all that core tells of the alias domain while it sends; without
+            it, that of the company
+        :return FromPolicy:
+        """
+        if not found:
+            return FromPolicy()
+        address = normalize_address(bounce_address or "")
+        # sudo: the alias domain of the user's own company
+        company_domain_id = self.env.company.sudo().alias_domain_id.id
+        keys = (address, address.rpartition("@")[2], company_domain_id)
+        return next((found[key] for key in keys if key in found), FromPolicy())

@@ -4,7 +4,7 @@ from odoo import api, fields, models, tools
 
 from ...tools.sending.from_policy import FromPolicy, apply_policy, choose_envelope, choose_policy
 from ...tools.sending.sendable import as_plain
-from ..routing.mail_alias_domain_from import POLICIES
+from ..routing.mail_alias_domain import POLICIES
 
 
 class IrMailServer(models.Model):

@@ -57,7 +57,7 @@ class MailMail(models.Model):
             return {}
         headers = {"Auto-Submitted": AUTO_SUBMITTED}
         if not self._is_sent_to_ourselves():
-            mark = self.env["mail.catchall.inbound"]._get_loop_mark()
+            mark = self.env["mail.catchall.rejection"]._get_loop_mark()
             headers["X-Catchall-Loop"] = mark
         return headers
 

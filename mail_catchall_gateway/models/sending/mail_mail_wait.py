@@ -65,7 +65,6 @@ class MailMail(models.Model):
     @api.model
     def process_email_queue(self, ids=None):
         """Send also what would wait longer than any pause: a clock was wrong."""
-        self.env["ir.cron"].sudo()._wake_mail_actions()
         latest = fields.Datetime.now() + datetime.timedelta(minutes=max(WAIT_MINUTES) + 1)
         frozen = self.search([*self._get_waiting_domain(), ("scheduled_date", ">", latest)])
         if frozen:

@@ -1,6 +1,7 @@
 from odoo import api, models, tools
 
 from ...tools.judging.delivery import delivery_of
+from ..routing.addressed import addressed_user_ids
 
 
 class MailThread(models.AbstractModel):
@@ -73,7 +74,7 @@ class MailThread(models.AbstractModel):
     @api.returns("mail.message", lambda value: value.id)
     def message_post(self, *, message_type="notification", partner_ids=None, **kwargs):
         """Notify the users whom an incoming mail was written to, if they may read it here."""
-        user_ids = self.env.context.get("catchall_addressed_user_ids")
+        user_ids = addressed_user_ids(self.env)
         if user_ids and message_type == "email":
             readers = self._filter_readers(self.env["res.users"].browse(user_ids))
             partner_ids = [*(partner_ids or []), *readers.partner_id.ids]
@@ -119,4 +120,4 @@ class MailThread(models.AbstractModel):
 
     def _notify_get_copy_user_ids(self):
         """Return who gets a copy of an Inbox message: whom the mail was written to."""
-        return self.env.context.get("catchall_addressed_user_ids") or ()
+        return addressed_user_ids(self.env)

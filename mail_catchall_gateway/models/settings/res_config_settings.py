@@ -75,9 +75,9 @@ class ResConfigSettings(models.TransientModel):
     @api.model
     def get_values(self):
         values = super().get_values()
-        inbound = self.env["mail.catchall.inbound"]
+        retention = self.env["mail.catchall.retention"]
         for field, key in RETENTION_FIELDS.items():
-            values[field] = inbound._get_retention_days(key)
+            values[field] = retention._get_retention_days(key)
         values["catchall_renamed_alias_days"] = self.env["mail.alias"]._get_renamed_alias_days()
         parameters = self.env["ir.config_parameter"].sudo()
         values["catchall_domain_allowed"] = parameters.get_param("mail.catchall.domain.allowed")

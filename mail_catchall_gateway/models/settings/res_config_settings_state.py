@@ -2,7 +2,7 @@ from odoo import _, api, fields, models
 from odoo.tools import format_datetime
 
 from ...tools.message.source import one_line
-from ..inbound.mail_catchall_inbound_review import OPEN_STATES
+from ..inbound.mail_catchall_inbound import OPEN_STATES
 
 MAILBOXES_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 

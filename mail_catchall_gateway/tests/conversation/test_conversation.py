@@ -7,7 +7,7 @@ from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import Form, tagged
 
-from ..common import CatchallCommon
+from .common import ConversationCommon
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -15,16 +15,11 @@ PNG = base64.b64decode(
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestConversation(CatchallCommon):
+class TestConversation(ConversationCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.address = "mary@customer.example"
-
-    def converse(self, **headers):
-        """Return a conversation that a customer started with John."""
-        inbound = self.receive(self.make_mail(self.john.alias_email, **headers))
-        return inbound.conversation_id
 
     # ------------------------------------------------------------
     # WHO READS IT
@@ -301,20 +296,6 @@ class TestConversation(CatchallCommon):
     # ------------------------------------------------------------
     # THE OWN MAILBOX
     # ------------------------------------------------------------
-
-    def answer_from_mailbox(self, conversation, text="On their way", server=None, **headers):
-        """Answer the copy of the last message as John's mail program does."""
-        question = conversation.message_ids[0]
-        headers = {
-            "sender": "John <john@home.example>",
-            "subject": "Re: Bicycles",
-            "message_id": "<1.john@home.example>",
-            "in_reply_to": question.message_id,
-            "references": question.message_id,
-            **headers,
-        }
-        mail = self.make_mail(question.reply_to, text=text, **headers)
-        return self.receive(mail, [self.john.alias_email], server)
 
     def test_a_copy_comes_to_the_own_mailbox_and_its_answer_back(self):
         inbound = self.receive(self.make_mail(self.john.alias_email))

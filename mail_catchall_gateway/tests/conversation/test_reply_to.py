@@ -1,54 +1,18 @@
-from hypothesis import given
-
 from odoo.tests import Form, tagged
-from odoo.tests.common import BaseCase
 
-from ...tools.addresses.reply_to import MAX_NAME, reply_mailboxes
-from ..common import CatchallCommon
-from ..properties import anything, checked
+from .common import ConversationCommon
 
 FORM = "Web form <noreply@web.example>"
 CARL = "carl@visitor.example"
 
 
-class TestReplyMailboxes(BaseCase):
-    def test_mailboxes(self):
-        for value, expected in [
-            ("", {}),
-            (CARL, {CARL: ""}),
-            ("Carl C <Carl@Visitor.example>", {CARL: "Carl C"}),
-            ('"C, Carl" <carl@visitor.example>', {CARL: "C, Carl"}),
-            ("=?utf-8?q?C=C3=A4rl?= <carl@visitor.example>", {CARL: "Cärl"}),
-            # what an encoded word hides is a name
-            ("=?utf-8?q?john=40acme.com=2C?= <carl@visitor.example>", {CARL: "john@acme.com,"}),
-            ("=?utf-8?q?a=0AX-Evil:_1?= <carl@visitor.example>", {CARL: "a X-Evil: 1"}),
-            (f"{'x' * 200} <{CARL}>", {CARL: "x" * MAX_NAME}),
-            (f"{CARL}, Bob <bob@visitor.example>", {CARL: "", "bob@visitor.example": "Bob"}),
-            (f"{CARL}, list@lists.example", {CARL: ""}),
-            ("list@lists.example", {}),
-            ("nobody", {}),
-            ("<>", {}),
-        ]:
-            with self.subTest(value=value):
-                fields = [("List-Post", "<mailto:list@lists.example>"), ("Reply-To", value)]
-                self.assertEqual(reply_mailboxes(fields), expected)
-
-    @checked
-    @given(anything)
-    def test_anything_is_read(self, value):
-        for address, name in reply_mailboxes([("reply-to", value)]).items():
-            self.assertIn("@", address)
-            self.assertNotIn("\n", name)
-
-
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestReplyTo(CatchallCommon):
+class TestReplyTo(ConversationCommon):
     """Answers go where who wrote wants them, and never to ourselves."""
 
     def ask(self, reply_to=f"Carl <{CARL}>", sender=FORM, **headers):
         """Return the conversation that a mail with this Reply-To begins."""
-        mail = self.make_mail(self.john.alias_email, sender, reply_to=reply_to, **headers)
-        return self.receive(mail).conversation_id
+        return self.converse(sender=sender, reply_to=reply_to, **headers)
 
     def test_the_answer_to_a_contact_form_goes_to_who_filled_it(self):
         conversation = self.ask()
@@ -74,24 +38,13 @@ class TestReplyTo(CatchallCommon):
             self.assertFalse(self.sent_to("noreply@web.example"))
 
     def test_from_the_own_mailbox(self):
-        question = self.ask().message_ids
-        answer = self.make_mail(
-            question.reply_to, "John <john@home.example>", in_reply_to=question.message_id
-        )
-        self.receive(answer, [self.john.alias_email])
+        self.answer_from_mailbox(self.ask())
         self.assertTrue(self.sent_to(CARL))
         self.assertFalse(self.sent_to("noreply@web.example"))
 
     def test_who_was_written_to_directly_has_the_answer(self):
         conversation = self.ask()
-        question = conversation.message_ids
-        answer = self.make_mail(
-            CARL,
-            "John <john@home.example>",
-            in_reply_to=question.message_id,
-            cc=self.john.alias_email,
-        )
-        self.receive(answer, [self.john.alias_email])
+        self.answer_from_mailbox(conversation, to=CARL, cc=self.john.alias_email)
         self.assertFalse(conversation.is_unanswered)
         self.assertFalse(self.emails)
 

@@ -220,6 +220,6 @@ class TestAutomaticMail(CatchallCommon):
             inbound = self.env["mail.catchall.inbound"]._store(
                 [(self.make_mail(self.catchall).as_bytes(), {"state": "processing"})]
             )
-            inbound._process_locked()
+            inbound.env["mail.catchall.queue"]._process_locked(inbound)
             self.assertFalse(self.emails)
             self.assertEqual(self._new_mails.state, "outgoing")

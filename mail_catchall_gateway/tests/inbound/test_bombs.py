@@ -15,8 +15,8 @@ from odoo.tests import tagged
 from odoo.tests.common import BaseCase
 from odoo.tools import ImageProcess
 
-from ...models.inbound import mail_catchall_inbound_preview
-from ...models.routing import mail_alias_gateway
+from ...models.inbound import mail_catchall_review
+from ...models.routing import mail_catchall_recipients
 from ...tools.message import images, repair_fields, source, text_cost
 from ...tools.message import repair as tool
 from ...tools.message.preview import read_content
@@ -86,7 +86,7 @@ class TestBombs(CatchallCommon):
                 self.assertIn(reason, inbound.reason)
                 self.assertTrue(inbound._get_source().endswith(rest), "nothing is lost")
                 inbound.write({"is_accepted": True, "state": "processing"})
-                inbound._process_locked()
+                inbound.env["mail.catchall.queue"]._process_locked(inbound)
                 self.assertVerdict(inbound, "review", "malformed")
 
     def test_who_it_is_for_may_stand_below_what_is_read(self):
@@ -120,7 +120,7 @@ class TestBombs(CatchallCommon):
             b"Content-Type: text/html\r\n\r\n" + b"<" * 100_000, to=f"nobody@{self.domain}"
         )
         self.assertVerdict(inbound, "review", "unrouted")
-        with patch.object(mail_catchall_inbound_preview.tools, "html_sanitize") as sanitize:
+        with patch.object(mail_catchall_review.tools, "html_sanitize") as sanitize:
             self.assertIn("message.html", inbound.preview)
         self.assertFalse(sanitize.mock_calls)
 
@@ -130,10 +130,10 @@ class TestBombs(CatchallCommon):
 
     def count_resolved(self, addresses, envelope=()):
         """Return what addresses stand for, and how many were looked up."""
-        alias = self.env["mail.alias"]
-        resolve = type(alias)._resolve
-        with patch.object(type(alias), "_resolve", autospec=True, side_effect=resolve) as resolved:
-            return alias._resolve_recipients(addresses, envelope), resolved.call_count
+        model = self.env["mail.catchall.recipients"]
+        resolve = type(model)._resolve
+        with patch.object(type(model), "_resolve", autospec=True, side_effect=resolve) as resolved:
+            return model._resolve_recipients(addresses, envelope), resolved.call_count
 
     def test_only_addresses_of_ours_are_looked_up(self):
         strangers = [f"u{number}@customer.example" for number in range(10_000)]
@@ -147,7 +147,7 @@ class TestBombs(CatchallCommon):
     def test_only_so_many_addresses_of_ours_are_looked_up(self):
         ours = [f"u{number}@{self.domain}" for number in range(500)]
         john = self.john.alias_email
-        with patch.object(mail_alias_gateway, "MAX_RECIPIENTS", 100):
+        with patch.object(mail_catchall_recipients, "MAX_RECIPIENTS", 100):
             found, count = self.count_resolved([john, *ours], [john])
         self.assertEqual(count, 100)
         self.assertEqual(found[john].kind, "alias")

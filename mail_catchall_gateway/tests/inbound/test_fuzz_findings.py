@@ -47,7 +47,7 @@ class TestFuzzFindings(CatchallCommon):
         inbounds = self.env["mail.catchall.inbound"]
         inbound = inbounds.browse(inbounds.receive(raw))
         inbound.write({"state": "processing", "attempt_count": 1})
-        inbound._process_locked()
+        inbound.env["mail.catchall.queue"]._process_locked(inbound)
         mails = self.env["mail.mail"].search([("state", "=", "outgoing")])
         mails.send()
         self.assertFalse(mails.exists().filtered(lambda mail: mail.state == "exception"))

@@ -161,7 +161,7 @@ class TestInbound(CatchallCommon):
         )
         env = self.enter_committing()
         with self.mock_mail_gateway(), self.assertRaises(ValueError):
-            inbound.with_env(env)._process()
+            env["mail.catchall.gateway"]._process(inbound.with_env(env))
         self.assertFalse(self._new_mails)
 
     # ------------------------------------------------------------

@@ -6,7 +6,7 @@ from odoo.tools import mute_logger
 
 from .test_review import ReviewCommon
 
-QUEUE = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_inbound_queue"
+QUEUE = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_queue"
 CORE = "odoo.addons.base.models.ir_attachment"
 
 
@@ -28,14 +28,14 @@ class TestMissingSource(ReviewCommon):
         path = attachment._full_path(attachment.store_fname)
         os.rename(path, f"{path}.away")
         with mute_logger(QUEUE, CORE):
-            inbound._process_waiting()
+            env["mail.catchall.queue"]._process_waiting()
         self.assertEqual(inbound.state, "pending")
         self.assertIn("Bicycles", inbound.reason)
         self.assertIn("filestore", inbound.reason)
         # it is there again
         os.rename(f"{path}.away", path)
         inbound.next_attempt = False
-        inbound._process_waiting()
+        env["mail.catchall.queue"]._process_waiting()
         self.assertVerdict(inbound, "delivered", "user_alias")
         self.assertIn("Two, please.", inbound.mail_message_ids.body)
 

@@ -5,28 +5,17 @@ from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ...models.inbound.mail_catchall_inbound_queue import MAX_ATTEMPTS
-from ...models.inbound.mail_catchall_inbound_steps import MailCatchallInbound
+from ...models.inbound.mail_catchall_queue import MAX_ATTEMPTS
 from ...tools.judging.verdict import Verdict
-from ..common import CatchallCommon, patch
+from ..common import patch
+from .queue_common import QueueCommon, patch_processing
 
-LOGGER = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_inbound_queue"
+LOGGER = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_queue"
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestQueue(CatchallCommon):
+class TestQueue(QueueCommon):
     """The queue with real commits and rollbacks, of savepoints."""
-
-    def setUp(self):
-        super().setUp()
-        self.committing_env = self.enter_committing()
-        self.model = self.committing_env["mail.catchall.inbound"]
-
-    def store(self, count=1):
-        mails = [self.make_mail(self.john.alias_email, subject=f"Mail {n}") for n in range(count)]
-        inbounds = self.model._store([(mail.as_bytes(), {}) for mail in mails])
-        self.committing_env.cr.commit()
-        return inbounds
 
     def make_due(self, inbounds):
         """Let the time to the next attempt pass."""
@@ -35,19 +24,18 @@ class TestQueue(CatchallCommon):
 
     def fail_on(self, subject):
         """Patch the processing of one mail to write something and raise then."""
-        process = MailCatchallInbound._process
 
-        def _process(inbound):
+        def process(inbound, processed):
             if inbound.name == subject:
                 inbound.env["res.partner"].create({"name": "Half done"})
                 raise ValueError("no luck\0")
-            return process(inbound)
+            return processed()
 
-        return patch.object(MailCatchallInbound, "_process", _process)
+        return patch_processing(self.env, process)
 
     def test_waiting_mail_is_processed_in_its_order(self):
         inbounds = self.store(3)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbounds.mapped("state"), ["delivered"] * 3)
         self.assertEqual(inbounds.mapped("attempt_count"), [1] * 3)
         messages = [inbound.mail_message_ids.id for inbound in inbounds.sorted("id")]
@@ -57,7 +45,7 @@ class TestQueue(CatchallCommon):
     def test_an_error_is_recorded_rolled_back_and_stops_nobody(self):
         inbounds = self.store(3)
         with self.fail_on("Mail 1"):
-            self.model._process_waiting()
+            self.queue._process_waiting()
         self.assertEqual(inbounds.mapped("state"), ["delivered", "pending", "delivered"])
         failed = inbounds[1]
         self.assertEqual(failed.verdict_code, "error")
@@ -70,11 +58,11 @@ class TestQueue(CatchallCommon):
     def test_it_is_tried_again_when_it_is_time(self):
         inbound = self.store()
         with self.fail_on("Mail 0"):
-            self.model._process_waiting()
-        self.model._process_waiting()
+            self.queue._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbound.state, "pending", "not before")
         self.make_due(inbound)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbound.state, "delivered")
         self.assertEqual(inbound.attempt_count, 2)
         self.assertFalse(inbound.error)
@@ -88,46 +76,46 @@ class TestQueue(CatchallCommon):
                 self.assertEqual(inbound.state, "pending")
                 self.make_due(inbound)
                 now = fields.Datetime.now()
-                self.model._process_waiting()
+                self.queue._process_waiting()
                 minutes.append(round((inbound.next_attempt - now).total_seconds() / 60))
         self.assertEqual(minutes, [1, 5, 15, 60, 360, 360, 360, 360])
         self.assertEqual(inbound.state, "failed")
         self.assertIn("no luck", inbound.reason)
         self.assertTrue(inbound._get_source(), "it is not lost")
         self.make_due(inbound)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbound.state, "failed")
 
     def test_mail_of_a_worker_that_died_comes_back(self):
         inbound = self.store()
-        self.assertEqual(self.model._claim(), inbound)
+        self.assertEqual(self.queue._claim(), inbound)
         self.assertEqual(inbound.state, "processing")
-        self.assertFalse(self.model._claim(), "not while it may be at work")
+        self.assertFalse(self.queue._claim(), "not while it may be at work")
         self.make_due(inbound)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbound.state, "delivered")
 
     @mute_logger(LOGGER)
     def test_mail_that_kills_every_worker_has_an_end(self):
         inbound = self.store()
         for _attempt in range(MAX_ATTEMPTS):
-            self.assertEqual(self.model._claim(), inbound)
+            self.assertEqual(self.queue._claim(), inbound)
             self.make_due(inbound)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbound.state, "failed")
         self.assertIn("process ended", inbound.reason)
 
     def test_steps_decide_before_core(self):
-        inbound = self.store()
+        inbound, steps = self.store(), type(self.env["mail.catchall.decision"])
 
-        def _step_no(_inbound, _delivery):
+        def _step_no(_self, _inbound, _mail):
             return Verdict("loop", "ignored", "No.")
 
         with (
-            patch.object(MailCatchallInbound, "_step_no", _step_no, create=True),
-            patch.object(MailCatchallInbound, "_get_steps", lambda _self: ["_step_no"]),
+            patch.object(steps, "_step_no", _step_no, create=True),
+            patch.object(steps, "_get_steps", lambda _self: ["_step_no"]),
         ):
-            self.model._process_waiting()
+            self.queue._process_waiting()
         self.assertEqual((inbound.state, inbound.verdict_code), ("ignored", "loop"))
         self.assertEqual(inbound.reason, "No.")
         self.assertFalse(inbound.conversation_id)
@@ -136,7 +124,7 @@ class TestQueue(CatchallCommon):
         self.store()
         queue = self.env.ref("mail.ir_cron_mail_scheduler_action")
         self.env["ir.cron.trigger"].search([]).unlink()
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", queue.id)]))
 
     # ------------------------------------------------------------
@@ -156,11 +144,11 @@ class TestQueue(CatchallCommon):
         first = self.store()
         answer = self.store_answer("<before@customer.example>", first.message_id)
         with self.fail_on("Mail 0"):
-            self.model._process_waiting()
+            self.queue._process_waiting()
         self.assertEqual((first.state, answer.state), ("pending", "pending"))
         self.assertFalse(answer.attempt_count, "waiting is no attempt")
         self.make_due(first)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual((first.state, answer.state), ("delivered", "delivered"))
         self.assertEqual(answer.verdict_code, "reply")
         self.assertEqual(answer.conversation_id, first.conversation_id)
@@ -169,7 +157,7 @@ class TestQueue(CatchallCommon):
         answer = self.store_answer("<first@customer.example>")
         mail = self.make_mail(self.john.alias_email, message_id="<first@customer.example>")
         first = self.model._store([(mail.as_bytes(), {})])
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(answer.conversation_id, first.conversation_id)
         self.assertLess(first.mail_message_ids.id, answer.mail_message_ids.id)
 
@@ -178,25 +166,25 @@ class TestQueue(CatchallCommon):
         first = self.store()
         first.state = "failed"
         answer = self.store_answer(first.message_id)
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(answer.state, "delivered")
 
     def test_mails_that_answer_each_other_do_not_wait_for_ever(self):
         one = self.store_answer("<two@x.example>", message_id="<one@x.example>")
         two = self.store_answer("<one@x.example>", message_id="<two@x.example>")
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(one.state, "pending")
         self.committing_env.cr.execute(
             "UPDATE mail_catchall_inbound SET create_date = create_date - INTERVAL '3 days'"
             " WHERE id = %s",
             [one.id],
         )
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual((one.state, two.state), ("delivered", "delivered"))
 
     def test_a_mail_that_names_itself_does_not_wait(self):
         mail = self.store_answer("<self@x.example>", message_id="<self@x.example>")
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(mail.state, "delivered")
 
     # ------------------------------------------------------------
@@ -207,11 +195,11 @@ class TestQueue(CatchallCommon):
         inbounds = self.store(3)
         cron = self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")
         self.env["ir.cron.trigger"].search([]).unlink()
-        self.model._process_waiting(until=time.monotonic() - 1)
+        self.queue._process_waiting(until=time.monotonic() - 1)
         self.assertEqual(inbounds.mapped("state"), ["delivered", "pending", "pending"])
         self.assertEqual(inbounds.mapped("attempt_count"), [1, 0, 0])
         self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)]))
-        self.model._process_waiting()
+        self.queue._process_waiting()
         self.assertEqual(inbounds.mapped("state"), ["delivered"] * 3)
 
     @mute_logger(LOGGER)
@@ -220,7 +208,7 @@ class TestQueue(CatchallCommon):
         inbound.attempt_count = MAX_ATTEMPTS - 1
         self.make_due(inbound)
         with self.fail_on("Mail 0"):
-            self.model._process_waiting()
+            self.queue._process_waiting()
         self.assertEqual(inbound.state, "failed")
         managers = self.env.ref("mail_catchall_gateway.group_catchall_manager").users
         activities = inbound.activity_ids

@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ...models.inbound import mail_catchall_inbound_retention as retention
+from ...models.inbound import mail_catchall_retention as retention
 from ..common import CatchallCommon, patch
 
 
@@ -45,7 +45,7 @@ class TestRetention(CatchallCommon):
         ]:
             with self.subTest(state=state, days=days):
                 inbound = self.store(state, days)
-                self.model._gc_sources()
+                self.model.env["mail.catchall.retention"]._gc_sources()
                 self.assertTrue(inbound.exists(), "what came in stays listed")
                 self.assertEqual(bool(inbound._get_source()), is_kept)
                 self.assertEqual(inbound.is_source_dropped, not is_kept)
@@ -63,7 +63,7 @@ class TestRetention(CatchallCommon):
             with self.subTest(value=value):
                 inbound = self.store("delivered", 40)
                 parameters.set_param("mail_catchall_gateway.delivered_days", value)
-                self.model._gc_sources()
+                self.model.env["mail.catchall.retention"]._gc_sources()
                 self.assertEqual(bool(inbound._get_source()), is_kept)
                 inbound._get_source_attachments().unlink()
                 inbound.is_source_dropped = True
@@ -85,17 +85,17 @@ class TestRetention(CatchallCommon):
         paths = [attachments._full_path(name) for name in names]
         self.assertTrue(all(map(os.path.exists, paths)))
         with patch.object(retention, "GC_BATCH", 2):
-            self.model._gc_sources()
+            self.model.env["mail.catchall.retention"]._gc_sources()
         self.assertTrue(all(inbound.is_source_dropped for inbound in inbounds))
         self.model.env.flush_all()
         self.model.env["ir.attachment"]._gc_file_store_unsafe()
         self.assertFalse(any(map(os.path.exists, paths)))
 
-    @mute_logger("odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_inbound_review")
+    @mute_logger("odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_review")
     def test_nobody_decides_about_what_has_no_source(self):
         inbound = self.store("ignored", 8)
         self.assertTrue(inbound.is_reviewable)
-        self.model._gc_sources()
+        self.model.env["mail.catchall.retention"]._gc_sources()
         self.assertFalse(inbound.is_reviewable)
         with self.assertRaises(UserError) as caught:
             inbound.with_user(self.committing_env.ref("base.user_admin")).action_process()

@@ -6,8 +6,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, HttpCase, tagged
 from odoo.tools import mute_logger
 
-from ...models.inbound.mail_catchall_inbound_steps import MailCatchallInbound
-from ..common import CatchallCommon, patch
+from ..common import CatchallCommon
+from .queue_common import patch_processing
 
 
 class ReviewCommon(CatchallCommon):
@@ -165,19 +165,18 @@ class TestReview(ReviewCommon):
         self.act(inbound, "action_accept")
         self.assertVerdict(inbound, "delivered", "user_alias")
 
-    @mute_logger("odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_inbound_review")
+    @mute_logger("odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_review")
     def test_an_error_stops_nobody_else_and_loses_nothing(self):
         inbounds = self.receive_typo(subject="One") + self.receive_typo(subject="Two")
         self.john.alias_name = "jon.doe"
-        process = MailCatchallInbound._process
 
-        def _process(inbound):
-            verdict = process(inbound)
+        def process(inbound, processed):
+            verdict = processed()
             if inbound.name == "One":
                 raise ValueError("no luck")
             return verdict
 
-        with patch.object(MailCatchallInbound, "_process", _process):
+        with patch_processing(self.env, process):
             self.act(inbounds, "action_process")
         self.assertVerdict(inbounds[0], "failed", "error")
         self.assertEqual(inbounds[0].reason, "no luck")

@@ -67,7 +67,7 @@ class TestUnrouted(CatchallCommon):
                 self.assertEqual(bool(inbound.suggested_alias_id), state == "review")
         inbound = inbound.search([("state", "=", "review")])
         with self.mock_mail_gateway():
-            verdict = inbound._route_to(self.john.alias_id)
+            verdict = self.env["mail.catchall.review"]._route_to(inbound, self.john.alias_id)
         self.assertEqual(
             (verdict.action, verdict.code), ("delivered", "user_alias"), verdict.reason
         )
@@ -106,7 +106,7 @@ class TestUnrouted(CatchallCommon):
         )
         for row in rows.filtered(lambda row: row.state == "pending"):
             row.write({"state": "processing"})
-            row._process_locked()
+            row.env["mail.catchall.queue"]._process_locked(row)
         return rows
 
     def test_a_typing_error_beside_other_recipients_is_not_lost(self):

@@ -87,7 +87,7 @@ class TestPostInit(CatchallCommon):
         text = self.install()
         self.assertIn("acme.net, acme.org", text)
         self.assertEqual(self.parameters.get_param(key), "acme.org,acme.net")
-        found = self.env["mail.alias"]._resolve_recipients(
+        found = self.env["mail.catchall.recipients"]._resolve_recipients(
             ("sales@acme.org", "sales@other.example"), ("sales@acme.org",)
         )
         self.assertEqual(found["sales@acme.org"].alias_ids, (alias.id,))

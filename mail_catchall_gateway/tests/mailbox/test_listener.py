@@ -11,7 +11,7 @@ from ...tools.mailbox.mailbox_result import FetchResult
 from ...tools.pauses import growing_pauses
 from ..common import CatchallCommon, patch
 
-LOGGER = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_inbound_listener"
+LOGGER = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_inbound"
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
@@ -32,7 +32,9 @@ class TestListener(CatchallCommon):
 
     def refuse(self, local_part, domain=None, server=None):
         address = f"{local_part}@{domain or self.domain}"
-        return self.inbounds._refuse_recipient(address, server or self.servers)
+        return self.env["mail.catchall.rejection"]._refuse_recipient(
+            address, server or self.servers
+        )
 
     # ------------------------------------------------------------
     # RECIPIENTS

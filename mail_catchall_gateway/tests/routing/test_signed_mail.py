@@ -49,7 +49,7 @@ class TestSignedMail(CatchallCommon):
         mail = self.make_mail(to, sender, subject="Anything", **headers)
         values = {"envelope_to": to, "state": "processing", "attempt_count": 1}
         inbound = self.env["mail.catchall.inbound"]._store([(mail.as_bytes(), values)])
-        inbound._process_locked()
+        inbound.env["mail.catchall.queue"]._process_locked(inbound)
         return inbound
 
     def reply_address(self, left):
@@ -316,7 +316,7 @@ class TestSignedMail(CatchallCommon):
     def take_in_raw(self, raw, to):
         values = {"envelope_to": to, "state": "processing", "attempt_count": 1}
         inbound = self.env["mail.catchall.inbound"]._store([(raw, values)])
-        inbound._process_locked()
+        inbound.env["mail.catchall.queue"]._process_locked(inbound)
         return inbound
 
     # ------------------------------------------------------------
@@ -330,7 +330,7 @@ class TestSignedMail(CatchallCommon):
         self.document.message_notify(body="Due", partner_ids=self.document.ids)
         left = self.leave()
         self.assertEqual(left.mail["Auto-Submitted"], "auto-generated")
-        mark = self.env["mail.catchall.inbound"]._get_loop_mark()
+        mark = self.env["mail.catchall.rejection"]._get_loop_mark()
         self.assertEqual(left.mail["X-Catchall-Loop"], mark)
         bot = self.document.with_user(self.env.ref("base.user_root"))
         bot.message_post(body="Hi", message_type="comment", partner_ids=self.document.ids)

@@ -47,7 +47,8 @@ class TestStranger(CatchallCommon):
     def test_a_manager_may_let_it_in(self):
         self.answer("Eve <eve@evil.example>", 31, 30)
         inbound = self.env["mail.catchall.inbound"].search([], limit=1, order="id desc")
-        delivery = inbound._prepare_delivery(inbound._get_source())
-        self.assertFalse(inbound._find_parent(delivery))
-        delivery.mail.is_accepted = True
-        self.assertEqual(inbound._find_parent(delivery), self.message)
+        gateway = self.env["mail.catchall.gateway"]
+        mail = gateway._prepare_mail(inbound, inbound._get_source())
+        self.assertFalse(gateway._find_parent(mail))
+        mail = mail.replace(is_accepted=True)
+        self.assertEqual(gateway._find_parent(mail), self.message)

@@ -93,7 +93,7 @@ class TestRelay(CatchallCommon):
         inbounds = self.env["mail.catchall.inbound"]
         inbounds.search([]).unlink()  # he is told once a day
         inbound = inbounds._store([(raw, {"state": "processing", "attempt_count": 1})])
-        inbound._process_locked()
+        inbound.env["mail.catchall.queue"]._process_locked(inbound)
 
     def send_of_program(self):
         """A program that builds and sends a mail itself."""

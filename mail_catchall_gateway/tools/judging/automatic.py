@@ -16,6 +16,8 @@ from ..message.source import one_line
 
 REPLIED = "replied"
 GENERATED = "generated"
+#: What the gateway says of its own mails (RFC 3834, 5; the second is Microsoft's).
+AUTOMATIC_HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 _LIST = "list"  # generated, for many: a vacation program does not write to lists
 _SUPPRESS = "suppress"  # no sign of a machine; wants no answer; Exchange puts it on its own answers
 _SILENT = "silent"  # no sign of a machine; wants no answer

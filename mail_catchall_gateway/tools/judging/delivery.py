@@ -35,7 +35,7 @@ class Recipient:
     signed: SignedAddress | None = None
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class InboundMail:
     """What is known about a mail. Made once, before core is called, and never changed.
 
@@ -137,6 +137,10 @@ class InboundMail:
     def get_all(self, *kinds):
         """Return the recipients of these kinds, see :class:`Recipient`."""
         return [recipient for recipient in self.resolved.values() if recipient.kind in kinds]
+
+    def get_unknown(self):
+        """Return the addresses of ours that it names and that do not exist, as a set."""
+        return {recipient.address for recipient in self.get_all("unknown")}
 
     def get_signed(self, kind=None):
         """Return what the first signed address that the mail was sent to stands for, or None.

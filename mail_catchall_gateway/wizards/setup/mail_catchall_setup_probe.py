@@ -78,7 +78,7 @@ class MailCatchallSetup(models.Model):
                 "test_state": "waiting",
                 "test_text": _("The test mail is on its way."),
                 "test_findings": False,
-                "probe_address": self.env["mail.catchall.inbound"]._make_probe_address(
+                "probe_address": self.env["mail.catchall.setup.probe"]._make_probe_address(
                     self.alias_domain_id.name
                 ),
                 "probe_message_id": email.utils.make_msgid(domain=self.alias_domain_id.name),

@@ -1,24 +1,29 @@
-"""Who of the users gets a mail, and where. No model: it lives as long as a mail is routed."""
+"""Which users get a mail, and where. No model: it lives as long as a mail is routed."""
 
 from odoo import _, tools
 from odoo.fields import Command
 
+from ...tools.addresses.addresses import normalize_address
+
 CONVERSATION = "mail.catchall.conversation"
+#: Stands for recipients who are none of ours where core must see that there are some.
+NOBODY = "~nobody~@invalid"
 
 
 class Addressed:
     """The users whose messaging aliases are among the recipients of a mail.
 
     Core's route of a document wins: they are notified there. Else those whom everybody sees among
-    the recipients share a conversation, in each company one; who got a blind copy has one of his
-    own, so that nobody learns of it. A conversation goes on where the mail answers it, but opens
-    to nobody who was not in it.
+    the recipients share a conversation, in each company one. Users who got a blind copy have one
+    of their own, so that it stays blind. A conversation goes on where the mail answers it, but
+    opens to no user who was not in it.
 
     Arguments:
         aliases: the messaging aliases, as superuser
-        users: who gets the mail of those that the header names
-        blind: who gets the mail of the others
-        on_documents: those of ``users`` to notify on documents, after :meth:`route`
+        users: those who get the mail of the aliases that the header names
+        blind: those who get the mail of the others
+        on_documents: those of ``users`` to notify on documents, after :meth:`route`; less those
+            who were notified on one
     """
 
     def __init__(self, env, aliases, delivery=None):
@@ -40,17 +45,68 @@ class Addressed:
     def _is_blind(self, alias):
         return self.delivery is not None and self.delivery.mail.is_blind(alias.id)
 
-    def without_users(self, value):
-        """Return a list of addresses without those of the messaging aliases.
+    # ------------------------------------------------------------
+    # WHAT CORE SEES
+    # ------------------------------------------------------------
 
-        :param str value: addresses separated by commas, as in a message_dict
+    def hide_from_core(self, message_dict):
+        """Hide what would make core take a mail for something else, and return it.
+
+        * Core compares local parts with whatever an outsider writes into To and Cc, and may find
+          an alias of ours.
+        * Core takes an answer that is also written to an alias of another model for a forward,
+          and would open a new thread. A user who gets a copy is no reason for that.
+        * A copy of a mail must not answer again what the first one answered.
+        * Core bounces what is written to the catchall, and does not look who is in Cc.
+
+        :return dict: what ``message_dict`` is to be updated with after core routed it
         """
+        hidden, mail = {}, self.delivery and self.delivery.mail
+        if mail is not None:
+            for key in ("to", "recipients"):
+                hidden[key] = message_dict[key]
+                message_dict[key] = self._without_strangers(message_dict[key])
+        if mail is not None and mail.is_copy:
+            hidden.update({key: message_dict.get(key) for key in ("references", "in_reply_to")})
+            message_dict.update(references="", in_reply_to="")
+            message_dict.pop("parent_id", None)
+        elif self and self._is_answer_to_document(message_dict):
+            for key in ("to", "recipients"):
+                hidden.setdefault(key, message_dict[key])
+                message_dict[key] = self._without_users(message_dict[key])
+        elif self:
+            hidden.setdefault("to", message_dict["to"])
+            names = self.aliases.mapped("alias_full_name")
+            message_dict["to"] = ",".join([message_dict["to"], *names])
+        return hidden
+
+    def _without_strangers(self, value):
+        """Return a list of recipients with those who are none of ours made unrecognizable."""
+        ours = set()
+        for recipient in self.delivery.mail.get_all("alias", "service"):
+            ours |= {recipient.address, recipient.target}
+        addresses = map(normalize_address, tools.email_split(value or ""))
+        return ",".join(address if address in ours else NOBODY for address in addresses)
+
+    def _without_users(self, value):
+        """Return a list of addresses without those of the messaging aliases."""
         kept = []
         for email in tools.email_split_and_format(value):
             address = tools.email_normalize(email)
             if not any(alias._matches(address) for alias in self.aliases):
                 kept.append(email)
         return ",".join(kept)
+
+    def _is_answer_to_document(self, message_dict):
+        # sudo: whether the answered message has a document, yes or no
+        parent = self.env["mail.message"].sudo().browse(message_dict.get("parent_id") or [])
+        if parent.model == CONVERSATION:
+            return False
+        return self.env["mail.catchall.parent"]._has_document(parent)
+
+    # ------------------------------------------------------------
+    # ROUTES
+    # ------------------------------------------------------------
 
     def route(self, message_dict, routes):
         """Return core's routes with those of messaging aliases replaced by ours.
@@ -62,7 +118,7 @@ class Addressed:
         """
         answered = [route for route in routes if route[0] == CONVERSATION and route[1]]
         is_to_all = not self or self._is_answer_to_all(message_dict)
-        left = self._get_left(answered) if is_to_all else self.env[CONVERSATION]
+        left = self._find_abandoned(answered) if is_to_all else self.env[CONVERSATION]
         if not self and not left:
             return routes
         self._add_successors(left)
@@ -90,20 +146,21 @@ class Addressed:
             )
         return found
 
-    def _get_left(self, routes):
-        """Return the conversations that nobody reads any more: all members left the company.
+    def _find_abandoned(self, routes):
+        """Return the conversations whose members have all left the company.
 
-        Of what a machine answers, none: nobody has to read it.
+        None where a machine answered: its mail need not be read.
 
         :param list routes: of conversations, see ``message_route``
         """
         if self.delivery is not None and self.delivery.mail.automatic.kind == "replied":
             return self.env[CONVERSATION]
+        # sudo: whether the members are still active
         conversations = self.env[CONVERSATION].sudo().browse(route[1] for route in routes)
         return conversations.filtered(lambda c: not c.user_ids.filtered("active"))
 
     def _add_successors(self, conversations):
-        """Add who gets the mail of those who left: an answer may name the gateway alone."""
+        """Add the users who get the mail of those who left: no address may name them."""
         members = conversations.with_context(active_test=False).user_ids
         self.aliases |= members.alias_id
         for alias in members.alias_id:
@@ -125,27 +182,24 @@ class Addressed:
             (CONVERSATION, conversation.id, {}, self.env.uid, self._get_alias(members))
             for conversation, members in known.items()
         ]
-        new = users.browse().union(*known.values()) if known else users.browse()
-        new = users - new
+        new = users - users.browse().union(*known.values())
         author = self._get_author(message_dict)
         for company in new.company_id:
             members = new.filtered(lambda user, company=company: user.company_id == company)
-            values = {
-                "user_ids": [Command.set((members | author).ids)],
-                "company_id": company.id,
-            }
+            user_ids = (members | author).ids
+            values = {"user_ids": [Command.set(user_ids)], "company_id": company.id}
             routes.append((CONVERSATION, 0, values, self.env.uid, self._get_alias(members)))
         return routes
 
     def _find_conversations(self, message_dict, users, blind):
         """Return the users by the newest conversation of theirs that the mail answers."""
-        references = self.env["mail.thread"]._get_references(message_dict)
+        references = self.env["mail.catchall.parent"]._get_references(message_dict)
         if not references or not users:
             return {}
-        messages = self.env["mail.message"].sudo()
-        messages = messages.search(
-            [("message_id", "in", references), ("model", "=", CONVERSATION)], order="id desc"
-        )
+        # sudo: the gateway looks for what a mail answers; it opens to no user who was not in it
+        domain = [("message_id", "in", references), ("model", "=", CONVERSATION)]
+        messages = self.env["mail.message"].sudo().search(domain, order="id desc")
+        # sudo: as above
         conversations = self.env[CONVERSATION].sudo().browse(messages.mapped("res_id")).exists()
         known = {}
         for conversation in conversations:
@@ -162,9 +216,18 @@ class Addressed:
         return found[:1].with_env(self.env)
 
     def _get_author(self, message_dict):
-        """Return the user who wrote the mail: he takes part in what he begins."""
-        thread = self.env["mail.thread"]
+        """Return the user who wrote the mail: they take part in what they begin."""
         author = self.env["res.partner"].browse(message_dict.get("author_id") or [])
         if not author:
+            thread = self.env["mail.thread"]
             author = thread._mail_find_partner_from_emails([message_dict["email_from"]])[0]
         return author.user_ids.filtered(lambda user: user.active and not user.share)[:1]
+
+
+def addressed_user_ids(env):
+    """Return the ids of the users whom the mail that core posts on a document is also written to.
+
+    A remote call can put anything into the context, but no such object.
+    """
+    addressed = env.context.get("catchall_addressed")
+    return addressed.on_documents.ids if isinstance(addressed, Addressed) else []
