@@ -3,7 +3,6 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 
 from ...tools.judging.delivery import delivery_of
-from ..routing.addressed import Addressed
 from .correspondents import Correspondents, find_correspondents, is_colleague
 
 #: Where a conversation went. Only moving its messages writes these.
@@ -235,23 +234,6 @@ class MailCatchallConversation(models.Model):
     # ------------------------------------------------------------
     # GATEWAY
     # ------------------------------------------------------------
-
-    @api.model
-    def _find_addressed(self, message_dict):
-        """Return the users that a mail is for.
-
-        :param dict message_dict: see ``mail.thread.message_parse``
-        :return Addressed:
-        """
-        recipients = tools.email_normalize_all(message_dict["recipients"])
-        delivery = delivery_of(self.env)
-        if delivery is None:
-            aliases = self.env["mail.alias"]._find_by_addresses(recipients)
-        else:
-            # the user of the mail may be anybody
-            aliases = self.env["mail.alias"].sudo()
-            aliases = aliases.browse(sorted(delivery.mail.get_alias_ids(set(recipients))))
-        return Addressed(self.env, aliases.filtered("is_user_alias"), delivery)
 
     @api.model
     def _prepare_route_values(self, message_dict, route):
