@@ -363,10 +363,10 @@ class MailCatchallConversation(models.Model):
         Core takes a follower without an active user for a customer: they would go on reading, and
         stand in Cc of answers with their own address. They are members again when they return.
         """
-        # who is a member or named, only to leave out others
-        users = self.sudo().user_ids.filtered(lambda user: user.active and not user.share)
-        named = (msg_vals or {}).get("partner_ids") or message.sudo().partner_ids.ids
-        known = {*users.partner_id.ids, *named}
+        members, message = self.sudo().user_ids, message.sudo()  # only to leave out others
+        members = members.filtered(lambda user: user.active and not user.share)
+        named = (msg_vals or {}).get("partner_ids") or message.partner_ids.ids
+        known = {*members.partner_id.ids, *named}
         return [data for data in recipients if data["id"] in known]
 
     def _notify_get_reply_to(self, default=None):
