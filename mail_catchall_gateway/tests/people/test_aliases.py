@@ -26,7 +26,13 @@ class TestAliasNames(BaseCase):
             ("a -- b..c", "a.b.c"),
             ("john@gmail.com", "john"),
             ("-x-", "x"),
-            ("李小龍", ""),
+            ("Þór Œuvre", "thor.oeuvre"),
+            ("O’Neil", "oneil"),
+            ("Игорь Соловьёв", "igor.soloviov"),
+            ("Ελένη Παπαδοπούλου", "elene.papadopoulou"),
+            ("李小龍", "li.xiao.long"),
+            ("김민수", "gimminsu"),
+            ("☺", ""),
             ("...", ""),
             ("", ""),
             (None, ""),
@@ -101,7 +107,7 @@ class TestGivingAliases(CatchallCommon):
             form.save().action_apply()
 
     def test_a_name_that_makes_no_address_is_left_to_the_administrator(self):
-        self.ann.write({"name": "李小龍", "login": "李"})
+        self.ann.write({"name": "☺", "login": "?"})
         with self.open_wizard(self.ann) as form:
             with form.line_ids.edit(0) as line:
                 self.assertFalse(line.alias_name)
