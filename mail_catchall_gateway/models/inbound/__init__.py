@@ -1,7 +1,6 @@
 from . import mail_catchall_activity_mixin
 from . import ir_attachment
 from . import ir_cron
-from . import ir_http
 from . import mail_catchall_blocked
 from . import mail_catchall_inbound
 from . import mail_catchall_inbound_counter
