@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .test_review import ReviewCommon
+from ..common import ReviewCommon
 
 SECRET = "zebra"
 

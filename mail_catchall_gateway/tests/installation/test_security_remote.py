@@ -11,7 +11,7 @@ from odoo.models import BaseModel
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..inbound.test_review import ReviewCommon
+from ..common import ReviewCommon
 
 ADDON = "mail_catchall_gateway"
 CONVERSATION = "mail.catchall.conversation"
