@@ -88,14 +88,13 @@ class ResUsers(models.Model):
     @api.constrains("alias_id", "groups_id")
     def _check_alias_internal_user(self):
         for user in self:
-            # sudo (below): the name of the alias, for the error
             if user.alias_name and user.share:
                 raise ValidationError(
                     _(
                         "%(user)s cannot have the messaging alias %(alias)s: only internal users "
                         "can have one.",
                         user=user.name,
-                        alias=user.sudo().alias_id.display_name,
+                        alias=user.sudo().alias_id.display_name,  # sudo: for the error
                     )
                 )
 
@@ -204,7 +203,8 @@ class ResUsers(models.Model):
         Former names are given up: who wrote to them wrote to the old company.
         """
         for user in self:
-            further = user.sudo().further_alias_ids  # sudo: after core wrote the company
+            # sudo: addresses move with their user, after core wrote the company
+            further = user.sudo().further_alias_ids
             left = further.filtered("alias_expiration")
             (further - left).alias_domain_id = user.company_id.alias_domain_id
             left.unlink()
@@ -244,8 +244,9 @@ class ResUsers(models.Model):
     @api.model
     def _get_taken_names(self, domain):
         """Return all local parts of an alias domain that are in use."""
-        # sudo (both): archived ones and those of other companies are taken, too
+        # sudo: those of other companies are taken, too
         aliases = self.env["mail.alias"].sudo().search([("alias_domain_id", "=", domain.id)])
+        # sudo: as above; the result is a proposal that is free
         own = self.sudo().search([("email_normalized", "=like", f"%@{domain.name}")])
         names = aliases.mapped("alias_name") + [domain.catchall_alias, domain.bounce_alias]
         names += [(domain.default_from or "").partition("@")[0]]
