@@ -4,8 +4,12 @@ import email
 import email.message
 import email.policy
 import email.utils
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
+from odoo.tests import Form
+
+from odoo.addons.base.models.ir_mail_server import IrMailServer
+from odoo.addons.mail.models.fetchmail import FetchmailServer
 from odoo.addons.mail.tests.common import MailCommon, mail_new_test_user
 
 
@@ -76,6 +80,11 @@ class CatchallCommon(MailCommon):
         """Return a catch-all mailbox that nothing is fetched from."""
         values = {"name": "Catch-all", "user": f"mailbox@{cls.domain}", **values}
         return cls.env["fetchmail.server"].create({"is_catchall": True, **values})
+
+    def _create_settings(self, **values):
+        """Return the settings of the main company, as the screen fills them in."""
+        values = {"company_id": self.company_admin.id, **values}
+        return self.env["res.config.settings"].create(values)
 
     def assertVerdict(self, inbound, state, code):
         self.assertEqual((inbound.state, inbound.verdict_code), (state, code), inbound.reason)
@@ -200,4 +209,70 @@ class CatchallCommon(MailCommon):
         return self.env(cr=cr)
 
 
-__all__ = ["CatchallCommon", "patch"]
+class ReviewCommon(CatchallCommon):
+    """A manager of the gateway, and mail that waits for them."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.manager = cls._create_user(
+            "Max", "Moe", groups="base.group_user,mail_catchall_gateway.group_catchall_manager"
+        )
+        cls.typo = f"jon.doe@{cls.domain}"
+
+    def receive_typo(self, **values):
+        """Return a mail that waits for review, for the manager."""
+        inbound = self.receive(self.make_mail(self.typo, **values))
+        self.assertVerdict(inbound, "review", "unrouted")
+        return inbound.with_user(self.manager)
+
+    def act(self, inbounds, action):
+        """Press a button, and send what it causes."""
+        with self.mock_mail_gateway():
+            result = getattr(inbounds, action)()
+            self.env["mail.mail"].process_email_queue()
+        self.assertNothingLeaked()
+        return result
+
+    def route(self, inbounds, **values):
+        """Fill in and press the buttons of the dialog *Deliver To*."""
+        action = inbounds.action_route()
+        form = Form(
+            self.env[action["res_model"]].with_user(self.manager).with_context(**action["context"])
+        )
+        for name, value in values.items():
+            setattr(form, name, value)
+        return self.act(form.save(), "action_apply")
+
+
+class SetupCommon(CatchallCommon):
+    """The set-up guide with servers that are played; it meets real ones in e2e."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env = cls.env(context={**cls.env.context, "allowed_company_ids": cls.company_admin.ids})
+        cls.env["fetchmail.server"].search([]).unlink()
+        action = cls.env["mail.catchall.setup"].with_company(cls.company_admin).action_open()
+        cls.guide = cls.env["mail.catchall.setup"].browse(action["res_id"])
+
+    def enter_mailbox(self):
+        with Form(self.guide) as form:
+            form.step = "mailbox"
+            form.mailbox_server = "imap.acme.example"
+            form.mailbox_user = f"catchall@{self.domain}"
+            form.mailbox_password = "right"
+
+    def log_in(self, folders=(rb'(\HasNoChildren) "/" "INBOX"',)):
+        """Press Log In at a server that lets everybody in."""
+        connection = Mock()
+        connection.list.return_value = ("OK", list(folders))
+        with patch.object(FetchmailServer, "connect", return_value=connection):
+            self.guide.action_check_mailbox()
+
+    def log_in_smtp(self, error=None):
+        with patch.object(IrMailServer, "test_smtp_connection", side_effect=error):
+            self.guide.action_check_smtp()
+
+
+__all__ = ["CatchallCommon", "ReviewCommon", "SetupCommon", "patch"]

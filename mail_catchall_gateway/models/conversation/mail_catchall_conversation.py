@@ -3,7 +3,6 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 
 from ...tools.judging.delivery import delivery_of
-from ..routing.addressed import Addressed
 from .correspondents import Correspondents, find_correspondents, is_colleague
 
 #: Where a conversation went. Only moving its messages writes these.
@@ -237,23 +236,6 @@ class MailCatchallConversation(models.Model):
     # ------------------------------------------------------------
 
     @api.model
-    def _find_addressed(self, message_dict):
-        """Return the users that a mail is for.
-
-        :param dict message_dict: see ``mail.thread.message_parse``
-        :return Addressed:
-        """
-        recipients = tools.email_normalize_all(message_dict["recipients"])
-        delivery = delivery_of(self.env)
-        if delivery is None:
-            aliases = self.env["mail.alias"]._find_by_addresses(recipients)
-        else:
-            # the user of the mail may be anybody
-            aliases = self.env["mail.alias"].sudo()
-            aliases = aliases.browse(sorted(delivery.mail.get_alias_ids(set(recipients))))
-        return Addressed(self.env, aliases.filtered("is_user_alias"), delivery)
-
-    @api.model
     def _prepare_route_values(self, message_dict, route):
         """Return what core may change of a mail while it follows one of several routes.
 
@@ -381,10 +363,10 @@ class MailCatchallConversation(models.Model):
         Core takes a follower without an active user for a customer: they would go on reading, and
         stand in Cc of answers with their own address. They are members again when they return.
         """
-        # who is a member or named, only to leave out others
-        users = self.sudo().user_ids.filtered(lambda user: user.active and not user.share)
-        named = (msg_vals or {}).get("partner_ids") or message.sudo().partner_ids.ids
-        known = {*users.partner_id.ids, *named}
+        members, message = self.sudo().user_ids, message.sudo()  # only to leave out others
+        members = members.filtered(lambda user: user.active and not user.share)
+        named = (msg_vals or {}).get("partner_ids") or message.partner_ids.ids
+        known = {*members.partner_id.ids, *named}
         return [data for data in recipients if data["id"] in known]
 
     def _notify_get_reply_to(self, default=None):

@@ -3,14 +3,17 @@ from odoo.exceptions import ValidationError
 
 
 class MailFollowers(models.Model):
+    """Keeps the followers of conversations to their members."""
+
     _inherit = "mail.followers"
 
     @api.constrains("res_model", "res_id", "partner_id")
     def _check_members_follow(self):
-        """Let nobody else follow a conversation: a follower is sent every message.
+        """Let only members follow a conversation: a follower is sent every message.
 
         Administrators may write to this model, around ``message_subscribe``.
         """
+        # who the members are, for administrators who are none
         conversations = self.env["mail.catchall.conversation"].sudo()
         for follower in self.filtered(lambda follower: follower.res_model == conversations._name):
             conversation = conversations.browse(follower.res_id)

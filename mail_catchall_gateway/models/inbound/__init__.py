@@ -1,5 +1,4 @@
 from . import ir_attachment
-from . import ir_http
 from . import mail_catchall_activity_mixin
 from . import mail_catchall_blocked
 from . import mail_catchall_decision

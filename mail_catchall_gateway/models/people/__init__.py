@@ -1,4 +1,3 @@
+from . import mail_catchall_digest
 from . import res_partner
 from . import res_users
-from . import res_users_digest
-from . import res_users_identity

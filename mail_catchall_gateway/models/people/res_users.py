@@ -1,13 +1,32 @@
+import functools
+
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ...tools.addresses.alias_names import make_unique, propose_local_part
 
 ALIAS_FIELDS = ("alias_name", "alias_domain_id", "alias_id", "further_alias_ids")
+MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
+
+
+@functools.lru_cache(maxsize=4096)
+def _split(emails):
+    """Return the mailboxes of a list: (name, normalized address, formatted).
+
+    A queue of mails asks for the same few addresses again and again.
+    """
+    return tuple(
+        (name, tools.email_normalize(address), tools.formataddr((name, address)))
+        for name, address in tools.mail.email_split_tuples(emails)
+    )
 
 
 class ResUsers(models.Model):
-    """Users with messaging aliases: what they receive, and as whom they write."""
+    """Users with messaging aliases: the addresses they receive at and write from.
+
+    Users write as their messaging alias, never as their own address. The routing decides which
+    mail is theirs, and ``mail.catchall.digest`` tells managers what to look into.
+    """
 
     _name = "res.users"
     _inherit = ["res.users", "mail.alias.mixin.optional"]
@@ -37,6 +56,30 @@ class ResUsers(models.Model):
         help="Who gets the mail written to this user's addresses while he is archived. Without "
         "one it is treated like mail to an address that does not exist.",
     )
+    is_catchall_manager = fields.Boolean(
+        "Gateway Manager",
+        compute="_compute_is_catchall_manager",
+        compute_sudo=True,  # users may not read groups: it shows a setting in their profile
+    )
+    catchall_digest = fields.Boolean(
+        "Daily digest of the gateway",
+        default=True,
+        help="An email in the morning when mail waits for review, has failed, or a catch-all "
+        "mailbox cannot be read. None when there is nothing to look into.",
+    )
+    catchall_digest_date = fields.Date(
+        "Last Digest", readonly=True, copy=False, groups="base.group_system"
+    )
+
+    # ------------------------------------------------------------
+    # COMPUTE
+    # ------------------------------------------------------------
+
+    @api.depends("groups_id")
+    def _compute_is_catchall_manager(self):
+        managers = self.env.ref(MANAGER_GROUP)
+        for user in self:
+            user.is_catchall_manager = managers in user.groups_id._origin
 
     # ------------------------------------------------------------
     # CONSTRAINTS
@@ -51,13 +94,13 @@ class ResUsers(models.Model):
                         "%(user)s cannot have the messaging alias %(alias)s: only internal users "
                         "can have one.",
                         user=user.name,
-                        alias=user.sudo().alias_id.display_name,
+                        alias=user.sudo().alias_id.display_name,  # sudo: for the error
                     )
                 )
 
     @api.constrains("partner_id", "groups_id")
     def _check_own_address(self):
-        """An own address at which Odoo itself receives mail would send it round for ever."""
+        """Refuse an own address at which Odoo itself receives mail: it would go round for ever."""
         for user in self.filtered(lambda user: not user.share and user.email_normalized):
             if self.env["mail.alias.domain"]._is_gateway_address(user.email_normalized):
                 raise user._get_mail_loop_error()
@@ -71,6 +114,7 @@ class ResUsers(models.Model):
         addresses = {tools.email_normalize(address) for address in addresses if address}
         addresses = list(filter(None, addresses))  # no domain yet, no address
         domain = [("email_normalized", "in", addresses), ("share", "=", False)]
+        # sudo: users of all companies count; the error names one to who sets up aliases
         user = self.sudo().with_context(active_test=False).search(domain, limit=1)
         if user:
             raise user._get_mail_loop_error()
@@ -91,12 +135,18 @@ class ResUsers(models.Model):
 
     @property
     def SELF_READABLE_FIELDS(self):
-        alias_fields = ["alias_domain", "alias_email", "alias_copy_to_mailbox"]
-        return super().SELF_READABLE_FIELDS + [*ALIAS_FIELDS, *alias_fields]
+        return super().SELF_READABLE_FIELDS + [
+            *ALIAS_FIELDS,
+            "alias_domain",
+            "alias_email",
+            "alias_copy_to_mailbox",
+            "catchall_digest",
+            "is_catchall_manager",
+        ]
 
     @property
     def SELF_WRITEABLE_FIELDS(self):
-        return super().SELF_WRITEABLE_FIELDS + ["alias_copy_to_mailbox"]
+        return super().SELF_WRITEABLE_FIELDS + ["alias_copy_to_mailbox", "catchall_digest"]
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -104,7 +154,7 @@ class ResUsers(models.Model):
         users = super().create(vals_list)
         for user, commands in zip(users, further, strict=True):
             if commands:
-                # who may create users gives them addresses, and may write to no alias himself
+                # sudo: who creates users gives them addresses, and may not write to aliases
                 user.sudo().further_alias_ids = commands
         if self._is_alias_automatic():
             users.filtered(lambda user: not user.share and not user.alias_id)._give_aliases()
@@ -118,6 +168,7 @@ class ResUsers(models.Model):
             self.check_access_rule("write")
         if "further_alias_ids" in vals and not self.env.su:
             vals = dict(vals)
+            # sudo: users may not write to aliases; write access to the user was checked above
             self.sudo().write({"further_alias_ids": vals.pop("further_alias_ids")})
         res = super().write(vals)
         if "company_id" in vals:
@@ -128,6 +179,7 @@ class ResUsers(models.Model):
 
     def unlink(self):
         self.env.registry.clear_cache()
+        # sudo: the addresses go with their user
         further = self.sudo().with_context(active_test=False).further_alias_ids
         res = super().unlink()
         further.unlink()
@@ -151,6 +203,7 @@ class ResUsers(models.Model):
         Former names are given up: who wrote to them wrote to the old company.
         """
         for user in self:
+            # sudo: addresses move with their user, after core wrote the company
             further = user.sudo().further_alias_ids
             left = further.filtered("alias_expiration")
             (further - left).alias_domain_id = user.company_id.alias_domain_id
@@ -158,7 +211,7 @@ class ResUsers(models.Model):
 
     @api.model
     def _is_alias_automatic(self):
-        parameters = self.env["ir.config_parameter"].sudo()
+        parameters = self.env["ir.config_parameter"].sudo()  # sudo: a switch, and no secret
         value = parameters.get_param("mail_catchall_gateway.automatic_alias")
         return value and value.lower() not in ("0", "false")
 
@@ -191,9 +244,78 @@ class ResUsers(models.Model):
     @api.model
     def _get_taken_names(self, domain):
         """Return all local parts of an alias domain that are in use."""
+        # sudo: those of other companies are taken, too
         aliases = self.env["mail.alias"].sudo().search([("alias_domain_id", "=", domain.id)])
+        # sudo: as above; the result is a proposal that is free
         own = self.sudo().search([("email_normalized", "=like", f"%@{domain.name}")])
         names = aliases.mapped("alias_name") + [domain.catchall_alias, domain.bounce_alias]
         names += [(domain.default_from or "").partition("@")[0]]
         names += [address.partition("@")[0] for address in own.mapped("email_normalized")]
         return set(filter(None, names))
+
+    # ------------------------------------------------------------
+    # IDENTITY
+    # ------------------------------------------------------------
+
+    @api.model
+    @tools.ormcache("with_archived")
+    def _get_identities(self, with_archived=False):
+        """Return the users who write as a messaging alias.
+
+        :param bool with_archived: also users who left; the one who has the address now comes first
+        :return dict: by normalized own address, of which a user may have several, and where users
+            share one by (address, name) too: (user id, '"Name" <alias@domain>')
+        """
+        # sudo: cached for all users; callers put the alias in place of the own address
+        users = self.sudo().with_context(active_test=not with_archived)
+        main, identities = {}, {}
+        for user in users.search([("alias_email", "!=", False)], order="active, id desc"):
+            if not user.email_normalized or not user.alias_email:
+                continue
+            identity = (user.id, tools.formataddr((user.name, user.alias_email)))
+            main[user.email_normalized] = identity
+            for address in tools.email_normalize_all(user.email):
+                identities[address] = identities[address, user.name] = identity
+        return {**identities, **main}
+
+    @api.model
+    def _replace_own_address(self, emails, with_archived=False):
+        """Return messaging aliases instead of users' own addresses.
+
+        :param str emails: addresses, with or without names
+        :param bool with_archived: also of users who left
+        :return str: formatted addresses, or ``emails`` where none is anybody's own address
+        """
+        identities = self._get_identities(with_archived)
+        mailboxes = _split(emails) if identities and emails else ()
+        if not any(address in identities for _name, address, _email in mailboxes):
+            return emails
+        replaced = []
+        for name, address, email in mailboxes:
+            found = identities.get((address, name)) or identities.get(address)
+            replaced.append(found[1] if found else email)
+        return ", ".join(dict.fromkeys(replaced))
+
+    @api.model
+    def _find_by_alias(self, address):
+        """Return the active user whose messaging alias an address is.
+
+        :param str address: normalized address
+        """
+        candidates = self.env["mail.alias.domain"]._get_candidates(address) if address else []
+        names = [name for name, _detail in candidates]
+        if not names:
+            return self.browse()
+        # sudo: whom an address means; callers get a user and no address
+        aliases = self.env["mail.alias"].sudo().search([("alias_full_name", "in", names)])
+        alias = min(aliases, key=lambda a: names.index(a.alias_full_name), default=aliases)
+        return alias.alias_user_id.filtered("active")
+
+    # ------------------------------------------------------------
+    # DIGEST
+    # ------------------------------------------------------------
+
+    @api.model
+    def _send_catchall_digests(self):
+        """Send the daily digests: what the scheduled action calls."""
+        self.env["mail.catchall.digest"]._send_all()

@@ -4,6 +4,7 @@ from odoo import _, tools
 from odoo.fields import Command
 
 from ...tools.addresses.addresses import normalize_address
+from ...tools.judging.delivery import delivery_of
 
 CONVERSATION = "mail.catchall.conversation"
 #: Stands for recipients who are none of ours where core must see that there are some.
@@ -38,6 +39,23 @@ class Addressed:
             else:
                 self.users |= user
         self.blind -= self.users
+
+    @classmethod
+    def find(cls, env, message_dict):
+        """Return the users that a mail is for.
+
+        :param dict message_dict: see ``mail.thread.message_parse``
+        :return Addressed:
+        """
+        recipients = tools.email_normalize_all(message_dict["recipients"])
+        delivery = delivery_of(env)
+        if delivery is None:
+            aliases = env["mail.alias"]._find_by_addresses(recipients)
+        else:
+            # sudo: the user of the mail may be anybody
+            aliases = env["mail.alias"].sudo()
+            aliases = aliases.browse(sorted(delivery.mail.get_alias_ids(set(recipients))))
+        return cls(env, aliases.filtered("is_user_alias"), delivery)
 
     def __bool__(self):
         return bool(self.aliases)

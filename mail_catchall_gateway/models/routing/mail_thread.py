@@ -11,7 +11,7 @@ from ...tools.judging.automatic import AUTOMATIC_HEADERS
 from ...tools.judging.delivery import delivery_of
 from ...tools.judging.verdict import Verdict
 from ...tools.message.repair import MalformedMail
-from .addressed import NOBODY
+from .addressed import NOBODY, Addressed
 
 _logger = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class MailThread(models.AbstractModel):
         if message_dict.get("is_bounce"):
             routes = super().message_route(*arguments)
         else:
-            addressed = self.env["mail.catchall.conversation"]._find_addressed(message_dict)
+            addressed = Addressed.find(self.env, message_dict)
             hidden = addressed.hide_from_core(message_dict)
             gateway = self._with_rejecting_company(delivery, message_dict)
             try:

@@ -4,7 +4,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .test_review import ReviewCommon
+from ..common import ReviewCommon
 
 QUEUE = "odoo.addons.mail_catchall_gateway.models.inbound.mail_catchall_queue"
 CORE = "odoo.addons.base.models.ir_attachment"

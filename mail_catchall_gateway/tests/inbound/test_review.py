@@ -6,42 +6,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, HttpCase, tagged
 from odoo.tools import mute_logger
 
-from ..common import CatchallCommon
+from ..common import ReviewCommon
 from .queue_common import patch_processing
-
-
-class ReviewCommon(CatchallCommon):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.manager = cls._create_user(
-            "Max", "Moe", groups="base.group_user,mail_catchall_gateway.group_catchall_manager"
-        )
-        cls.typo = f"jon.doe@{cls.domain}"
-
-    def receive_typo(self, **values):
-        """Return a mail that waits for review, for the manager."""
-        inbound = self.receive(self.make_mail(self.typo, **values))
-        self.assertVerdict(inbound, "review", "unrouted")
-        return inbound.with_user(self.manager)
-
-    def act(self, inbounds, action):
-        """Press a button, and send what it causes."""
-        with self.mock_mail_gateway():
-            result = getattr(inbounds, action)()
-            self.env["mail.mail"].process_email_queue()
-        self.assertNothingLeaked()
-        return result
-
-    def route(self, inbounds, **values):
-        """Fill in and press the buttons of the dialog *Deliver To*."""
-        action = inbounds.action_route()
-        form = Form(
-            self.env[action["res_model"]].with_user(self.manager).with_context(**action["context"])
-        )
-        for name, value in values.items():
-            setattr(form, name, value)
-        return self.act(form.save(), "action_apply")
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")

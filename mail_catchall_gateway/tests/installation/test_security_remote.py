@@ -11,7 +11,7 @@ from odoo.models import BaseModel
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..inbound.test_review import ReviewCommon
+from ..common import ReviewCommon
 
 ADDON = "mail_catchall_gateway"
 CONVERSATION = "mail.catchall.conversation"
@@ -82,6 +82,16 @@ class TestSecurityRemote(ReviewCommon):
             and (field.compute and not field.store)
             and name not in HARMLESS
         ]
+
+    def test_a_record_of_each_model_of_ours_with_such_fields_is_tried(self):
+        models = {
+            name
+            for name, model in self.env.items()
+            if model._original_module == ADDON
+            and not (model._abstract or model._transient)
+            and self.get_computed(model)
+        }
+        self.assertLessEqual(models, {record._name for record in self.samples})
 
     @mute_logger("odoo.addons.base.models.ir_model", "odoo.addons.base.models.ir_rule")
     def test_nobody_takes_a_computed_field_from_a_record_he_may_not_read(self):
@@ -197,7 +207,7 @@ class TestSecurityRemote(ReviewCommon):
     def test_no_method_does_anything_for_outsiders(self):
         """With a record, and with none, of which nothing is read that would refuse."""
         found = set()
-        models = [name for name in self.env if name.startswith("mail.catchall.")]
+        models = [name for name, model in self.env.items() if model._original_module == ADDON]
         by_model = {record._name: record for record in self.samples}
         for name in [*models, "fetchmail.server"]:
             model = self.env[name]

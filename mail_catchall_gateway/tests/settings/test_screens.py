@@ -1,9 +1,11 @@
+import ast
+
 from lxml import etree
 
 from odoo.exceptions import ValidationError
 from odoo.tests import Form, tagged
 
-from ..inbound.test_review import ReviewCommon
+from ..common import ReviewCommon
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
@@ -82,6 +84,15 @@ class TestScreens(ReviewCommon):
     # LISTS
     # ------------------------------------------------------------
 
+    def get_search_view(self, model):
+        return etree.fromstring(model.get_view(view_type="search")["arch"])
+
+    def filter_aliases(self, name):
+        """Return the aliases that a filter of the list shows a manager."""
+        aliases = self.env["mail.alias"].with_user(self.manager)
+        (found,) = self.get_search_view(aliases).xpath(f"//filter[@name='{name}']")
+        return aliases.search(ast.literal_eval(found.get("domain")))
+
     def test_aliases_show_the_last_mail(self):
         alias = self.john.alias_id.with_user(self.manager)
         unused = [("inbound_ids", "=", False), ("id", "=", alias.id)]
@@ -102,21 +113,44 @@ class TestScreens(ReviewCommon):
         self.assertNotIn("inbound_ids", alias.fields_get())
 
     def test_managers_may_search_by_every_field_they_are_offered(self):
-        for name in ("mail_catchall_inbound_view_search", "mail_alias_view_search_catchall"):
-            view = self.env.ref(f"mail_catchall_gateway.{name}")
-            model = self.env[view.model].with_user(self.manager)
-            arch = etree.fromstring(model.get_view(view.id, "search")["arch"])
-            for field in arch.xpath("//field[not(@filter_domain)]"):
+        for name in ("mail.catchall.inbound", "mail.alias"):
+            model = self.env[name].with_user(self.manager)
+            for field in self.get_search_view(model).xpath("//field[not(@filter_domain)]"):
                 with self.subTest(name, field=field.get("name")):
                     model.search([(field.get("name"), "ilike", "x")], limit=1)
 
     def test_aliases_of_archived_users_are_found(self):
-        view = self.env.ref("mail_catchall_gateway.mail_alias_view_search_catchall")
-        self.assertIn("alias_user_id.active", view.arch)
-        domain = [("alias_user_id.active", "=", False), ("is_user_alias", "=", True)]
-        self.assertNotIn(self.john.alias_id, self.env["mail.alias"].search(domain))
+        self.assertNotIn(self.john.alias_id, self.filter_aliases("archived_users"))
         self.john.active = False
-        self.assertIn(self.john.alias_id, self.env["mail.alias"].search(domain))
+        self.assertIn(self.john.alias_id, self.filter_aliases("archived_users"))
+
+    def test_aliases_are_found_by_what_they_are_for(self):
+        team, john = self._create_team_alias(), self.john.alias_id
+        self.john.write({"further_alias_ids": [(0, 0, {"alias_name": "jd"})]})
+        further = self.john.further_alias_ids
+        for name, expected in (
+            ("messaging", john | further),
+            ("further", further),
+            ("documents", team),
+            ("unused", team | john | further),
+            ("invalid", self.env["mail.alias"]),
+        ):
+            with self.subTest(name):
+                found = self.filter_aliases(name) & (team | john | further)
+                self.assertEqual(found, expected)
+
+    def test_the_list_of_aliases_says_where_each_leads(self):
+        """To its user or what it creates, and when mail last came; that for managers alone."""
+        alias = self.john.alias_id
+        inbound = self.receive(self.make_mail(self.john.alias_email))
+        for user, date in ((self.manager, inbound.create_date), (self.jane, None)):
+            aliases = alias.with_user(user)
+            shown = etree.fromstring(aliases.get_view(view_type="tree")["arch"])
+            names = shown.xpath("/tree/field/@name")
+            values = aliases.read([name for name in names if name in aliases._fields])[0]
+            self.assertEqual(values["alias_user_id"], (self.john.id, "John Doe"))
+            self.assertEqual(values["alias_model_id"][1], "Conversation")
+            self.assertEqual(values.get("last_inbound_date"), date)
 
     def test_inbound_emails_are_counted_by_alias_and_day(self):
         self.receive(self.make_mail(f"john.doe@{self.domain}, jane.roe@{self.domain}"))
@@ -153,33 +187,31 @@ class TestScreens(ReviewCommon):
 class TestSettings(ReviewCommon):
     """The block of the settings: policies of the domain, fetching, state."""
 
-    def settings(self, **values):
-        values = {"company_id": self.company_admin.id, **values}
-        return self.env["res.config.settings"].create(values)
-
     def rows(self):
-        return {row["label"]: row for row in self.settings().catchall_state}
+        return {row["label"]: row for row in self._create_settings().catchall_state}
 
     def test_a_policy_and_what_it_needs_are_saved_together(self):
         alias = self._create_team_alias("office", alias_domain_id=self.mail_alias_domain.id)
         domain = self.mail_alias_domain
-        self.settings(
+        self._create_settings(
             catchall_unrouted_policy="forward", catchall_unrouted_alias_id=alias.id
         ).execute()
         self.assertEqual((domain.unrouted_policy, domain.unrouted_alias_id), ("forward", alias))
-        self.settings(catchall_unrouted_policy="review", catchall_unrouted_alias_id=False).execute()
+        self._create_settings(
+            catchall_unrouted_policy="review", catchall_unrouted_alias_id=False
+        ).execute()
         self.assertEqual(domain.unrouted_policy, "review")
         self.assertFalse(domain.unrouted_alias_id)
 
     def test_no_number_of_days_is_negative(self):
         for name in ("delivered", "ignored", "renamed_alias", "reply"):
             with self.subTest(name), self.assertRaises(ValidationError):
-                self.settings(**{f"catchall_{name}_days": -1})
+                self._create_settings(**{f"catchall_{name}_days": -1})
 
     def test_a_parameter_that_is_no_number_does_not_close_the_settings(self):
         parameters = self.env["ir.config_parameter"]
         parameters.set_param("mail_catchall_gateway.renamed_alias_days", "ninety")
-        self.assertEqual(self.settings().catchall_renamed_alias_days, 90)
+        self.assertEqual(self._create_settings().catchall_renamed_alias_days, 90)
 
     def test_policies_are_those_of_the_domain_that_was_chosen(self):
         other = self.env["mail.alias.domain"].create(
@@ -197,21 +229,21 @@ class TestSettings(ReviewCommon):
     def test_a_company_without_a_domain_has_no_policies(self):
         company = self.env["res.company"].create({"name": "B", "alias_domain_id": False})
         company.alias_domain_id = False
-        settings = self.settings(company_id=company.id, catchall_from_policy="forced")
+        settings = self._create_settings(company_id=company.id, catchall_from_policy="forced")
         self.assertFalse(settings.catchall_from_policy)
 
     def test_the_interval_is_that_of_the_scheduled_action(self):
         action = self.env.ref("mail.ir_cron_mail_gateway_action")
         action.write({"interval_number": 2, "interval_type": "weeks"})
-        settings = self.settings()
+        settings = self._create_settings()
         self.assertEqual(settings.catchall_fetch_interval, 2)
         self.assertEqual(settings.catchall_fetch_unit, "weeks")
         settings.execute()
         self.assertEqual((action.interval_number, action.interval_type), (2, "weeks"))
-        self.settings(catchall_fetch_interval=3, catchall_fetch_unit="minutes").execute()
+        self._create_settings(catchall_fetch_interval=3, catchall_fetch_unit="minutes").execute()
         self.assertEqual((action.interval_number, action.interval_type), (3, "minutes"))
         with self.assertRaisesRegex(ValidationError, "at least 1"):
-            self.settings(catchall_fetch_interval=0)
+            self._create_settings(catchall_fetch_interval=0)
 
     def test_the_last_fetch(self):
         action = self.env.ref("mail.ir_cron_mail_gateway_action")
@@ -231,6 +263,6 @@ class TestSettings(ReviewCommon):
         self.assertIn("switched off", self.rows()["Last fetch"]["text"])
 
     def test_the_description_can_be_opened(self):
-        action = self.settings().action_open_catchall_description()
+        action = self._create_settings().action_open_catchall_description()
         module = self.env[action["res_model"]].browse(action["res_id"])
         self.assertEqual(module.name, "mail_catchall_gateway")

@@ -1,6 +1,6 @@
 from odoo.tests import HttpCase, tagged
 
-from ..inbound.test_review import ReviewCommon
+from ..common import ReviewCommon
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")

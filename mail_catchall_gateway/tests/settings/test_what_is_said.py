@@ -13,9 +13,7 @@ from odoo.addons.base.models.ir_mail_server import IrMailServer
 
 from ...tools.mailbox.mailbox import MailboxError
 from ...tools.mailbox.mailbox_result import FetchResult
-from ..common import patch
-from ..inbound.test_review import ReviewCommon
-from ..wizards.test_setup_guide import SetupCommon
+from ..common import ReviewCommon, SetupCommon, patch
 
 #: What a relay answers, and a part of what Odoo advises.
 ADVICE = [
@@ -135,7 +133,7 @@ class TestWhatIsSaid(ReviewCommon):
             {"catchall_fetch_interval": 0},
         ):
             with self.subTest(**values), self.assertRaises(ValidationError):
-                self.env["res.config.settings"].create(values)
+                self._create_settings(**values)
 
     def test_senders_that_cannot_be_blocked(self):
         blocked = self.env["mail.catchall.blocked"].create({"email": " Spam@Shop.Example "})
@@ -183,8 +181,9 @@ class TestWhatIsSaid(ReviewCommon):
     def test_the_header_of_a_mail_in_a_window(self):
         inbound = self.receive_typo()
         action = inbound.action_headers()
-        view = self.env[action["res_model"]].get_view(action["views"][0][0], "form")
-        self.assertIn('name="header_text"', view["arch"])
+        record = inbound.browse(action["res_id"])
+        form = Form(record, view=self.env["ir.ui.view"].browse(action["views"][0][0]))
+        self.assertIn("Subject: Bicycles", form.header_text)
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")

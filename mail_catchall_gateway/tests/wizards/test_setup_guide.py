@@ -1,6 +1,5 @@
 import smtplib
 import time
-from unittest.mock import Mock
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, tagged
@@ -10,37 +9,7 @@ from odoo.addons.mail.models.fetchmail import FetchmailServer
 
 from ...models.mailbox.fetchmail_server_fetch import FetchmailServer as CatchallServer
 from ...wizards.setup import mail_catchall_setup_probe as probe
-from ..common import CatchallCommon, patch
-
-
-class SetupCommon(CatchallCommon):
-    """Servers are played here; the guide meets real ones in ``e2e/test_setup_guide.py``."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.env = cls.env(context={**cls.env.context, "allowed_company_ids": cls.company_admin.ids})
-        cls.env["fetchmail.server"].search([]).unlink()
-        action = cls.env["mail.catchall.setup"].with_company(cls.company_admin).action_open()
-        cls.guide = cls.env["mail.catchall.setup"].browse(action["res_id"])
-
-    def enter_mailbox(self):
-        with Form(self.guide) as form:
-            form.step = "mailbox"
-            form.mailbox_server = "imap.acme.example"
-            form.mailbox_user = f"catchall@{self.domain}"
-            form.mailbox_password = "right"
-
-    def log_in(self, folders=(rb'(\HasNoChildren) "/" "INBOX"',)):
-        """Press Log In at a server that lets everybody in."""
-        connection = Mock()
-        connection.list.return_value = ("OK", list(folders))
-        with patch.object(FetchmailServer, "connect", return_value=connection):
-            self.guide.action_check_mailbox()
-
-    def log_in_smtp(self, error=None):
-        with patch.object(IrMailServer, "test_smtp_connection", side_effect=error):
-            self.guide.action_check_smtp()
+from ..common import SetupCommon, patch
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")

@@ -1,12 +1,8 @@
 """Local parts that people would choose for themselves."""
 
 import re
-import unicodedata
 
-#: Letters that have no decomposition in Unicode.
-_LETTERS = str.maketrans(
-    {"ß": "ss", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
-)
+from text_unidecode import unidecode
 
 
 def propose_local_part(text):
@@ -14,12 +10,10 @@ def propose_local_part(text):
 
     :param str text: a name, or a login; of an address only the local part counts
     :return str: dot-atom of ASCII letters, digits, dots and hyphens, that an alias may have;
-        empty where nothing of the text can be written with them
+        empty where the text has no letters or digits
     """
-    text = (text or "").partition("@")[0].lower().translate(_LETTERS)
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(char for char in text if not unicodedata.combining(char))
-    text = re.sub(r"['’]", "", text)
+    text = unidecode((text or "").partition("@")[0]).lower()
+    text = re.sub(r"['`]", "", text)  # also what ’, ь and their like became
     text = re.sub(r"[^a-z0-9-]+", ".", text)
     text = re.sub(r"-+", "-", text)
     return re.sub(r"-?\.[.-]*", ".", text).strip(".-")

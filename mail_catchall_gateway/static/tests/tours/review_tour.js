@@ -7,10 +7,8 @@ registry.category("web_tour.tours").add("catchall_review", {
   test: true,
   steps: () => [
     {
-      content: "The menu says how many mails wait; open them",
-      trigger:
-        "[data-menu-xmlid='mail_catchall_gateway.mail_catchall_inbound_menu_review']",
-      extra_trigger: ".o_catchall_review_badge:containsExact(1)",
+      content: "The bar says how many mails wait; open them",
+      trigger: ".o_catchall_review_counter button:has(.badge:containsExact(1))",
     },
     {
       content: "They are grouped by why they wait",
