@@ -8,7 +8,6 @@ from odoo.tests.common import BaseCase
 from ....tools.sending.smtp_failure import (
     MaybeSent,
     Sending,
-    is_broken,
     is_session,
     is_temporary,
     watch,
@@ -73,7 +72,6 @@ class TestSmtpFailure(BaseCase):
     def test_sessions(self):
         smtp = smtplib.SMTP(timeout=1)
         self.assertTrue(is_session(smtp))
-        self.assertTrue(is_broken(smtp))
         self.assertFalse(is_session(None))
         watch(smtp)
         smtp.quit()  # where it is gone already
