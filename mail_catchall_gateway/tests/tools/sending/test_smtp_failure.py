@@ -2,14 +2,17 @@ import errno
 import smtplib
 import socket
 import ssl
+import types
 
 from odoo.tests.common import BaseCase
 
 from ....tools.sending.smtp_failure import (
+    CONTEXT_KEY,
     MaybeSent,
     Sending,
     is_session,
     is_temporary,
+    sending_of,
     watch,
 )
 
@@ -68,6 +71,13 @@ class TestSmtpFailure(BaseCase):
         self.assertIsNone(sending.take("<1>"), "more than was planned")
         self.assertIsNone(sending.take("<2>"), "not planned at all")
         self.assertFalse(sending.is_complete("<2>"))
+
+    def test_a_context_from_outside_has_no_sending(self):
+        sending = Sending()
+        for value, expected in ((sending, sending), ({"parts": {}}, None), (True, None)):
+            env = types.SimpleNamespace(context={CONTEXT_KEY: value})
+            self.assertIs(sending_of(env), expected)
+        self.assertIsNone(sending_of(types.SimpleNamespace(context={})))
 
     def test_sessions(self):
         smtp = smtplib.SMTP(timeout=1)

@@ -10,7 +10,7 @@ from odoo.tools import mute_logger
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ...tools.pauses import MAX_ATTEMPTS
-from .. import relay as relays
+from .. import smtp_relay as relays
 from ..common import CatchallCommon
 
 LOGGERS = ("odoo.addons.mail.models.mail_mail", "odoo.addons.base.models.ir_mail_server")
@@ -31,7 +31,7 @@ class Greylisting(relays.Relay):
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestMailWait(CatchallCommon):
+class TestMailMail(CatchallCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
