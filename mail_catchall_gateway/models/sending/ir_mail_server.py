@@ -277,7 +277,14 @@ class IrMailServer(models.Model):
             return super()._prepare_email_message(message, smtp_session)
         from_filter = getattr(smtp_session, "from_filter", False)
         own_domains = self.env["mail.alias.domain"]._get_domain_map()
-        sender = self._set_sender(message, policy, from_filter, own_domains)
+        header_from = str(message["From"] or "")
+        sender = self._apply_from_policy(policy, header_from, [from_filter], own_domains)
+        if header_from and "Reply-To" not in message:
+            # answers still go where they went
+            message["Reply-To"] = header_from
+        if sender.is_replaced:
+            del message["From"]
+            message.set_raw("From", as_plain("From", sender.header))
         # core would put its own idea of the sender in place, which is in the session
         session = types.SimpleNamespace(from_filter=from_filter, smtp_from=message["From"])
         proposed, recipients, message = super()._prepare_email_message(message, session)
@@ -286,21 +293,6 @@ class IrMailServer(models.Model):
             # Amazon SES checks it
             message.replace_header("Return-Path", as_plain("Return-Path", envelope_from))
         return envelope_from, recipients, message
-
-    @api.model
-    def _set_sender(self, message, policy, from_filter, own_domains):
-        """Put the From of a policy into a mail; answers still go where they went.
-
-        :return Sender:
-        """
-        header_from = str(message["From"] or "")
-        sender = self._apply_from_policy(policy, header_from, [from_filter], own_domains)
-        if header_from and "Reply-To" not in message:
-            message["Reply-To"] = header_from
-        if sender.is_replaced:
-            del message["From"]
-            message.set_raw("From", as_plain("From", sender.header))
-        return sender
 
     @api.model
     def send_email(self, message, mail_server_id=None, *args, **kwargs):
@@ -352,7 +344,7 @@ class IrMailServer(models.Model):
         except MailDeliveryException as error:
             sending.note(unwrap(error))
             raise
-        sending.accept(message_id, part)
+        sending.accepted[message_id].append(part)
 
     @api.model
     def _renew_session(self, session):

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from odoo import _, tools
 
 from ...tools.sending.from_policy import apply_native, choose_envelope
-from ...tools.sending.one_account import sends_as_one_account
+from ...tools.sending.refusal import sends_as_one_account
 
 #: One mail: its title, its author's address, as whom it leaves, where bounces and answers go.
 Mail = collections.namedtuple("Mail", "title author header address envelope_from reply_to")

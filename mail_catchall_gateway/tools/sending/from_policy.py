@@ -96,8 +96,7 @@ def apply_policy(policy, header_from, own_domains, is_permitted=lambda address: 
 def apply_native(header_from, default_from, is_named):
     """Return as whom core lets a mail leave, by FROM Filtering alone.
 
-    As ``_find_mail_server`` and ``_prepare_email_message`` of ``ir.mail_server`` have it, where
-    there is one server. The mail is not parsed as mails are that leave: this is for show.
+    As ``_find_mail_server`` and ``_prepare_email_message`` have it where there is one server.
 
     :param str header_from: field body of From, decoded; may be empty
     :param str default_from: address that replaces others, bare; may be empty

@@ -1,4 +1,4 @@
-"""Why a mail server refused a mail, told from its answer (RFC 5321, 4.2; RFC 3463)."""
+"""What mail servers refuse, and why, told from the answer (RFC 5321, 4.2; RFC 3463)."""
 
 import re
 
@@ -13,10 +13,8 @@ _RULES = (
     (r"\bidentit(?:y|ies) failed the check|address is not verified", UNVERIFIED),
     # SendGrid 550
     (r"does not match a verified sender identity", UNVERIFIED),
-    # Microsoft 365 550 5.7.60, Exchange 550 5.7.1
-    (r"5\.7\.60\b|permissions? to send as this sender", SENDER),
-    # Microsoft 365 554 5.2.0
-    (r"send ?as ?denied", SENDER),
+    # Microsoft 365 550 5.7.60 and 554 5.2.0, Exchange 550 5.7.1
+    (r"5\.7\.60\b|permissions? to send as this sender|send ?as ?denied", SENDER),
     # Postfix 553 and 453, Yandex 553 and 550, Orange 5.5.3
     (r"not owned by (?:auth(?:orized)? )?user", SENDER),
     # Postfix, sender_login_mismatch of who did not log in
@@ -30,9 +28,8 @@ _RULES = (
     (r"invalid credentials for relay|mail relay denied", RELAY),
     # one.com, and what other servers say of a sender they do not like
     (r"\b5\d\d\b.{0,300}sender (?:address )?(?:rejected|denied|verify failed)", SENDER),
-    # DMARC of the domain in From (Gmail and Yahoo 550 5.7.26, 554 5.7.9)
+    # DMARC of the domain in From (Gmail and Yahoo 550 5.7.26, 554 5.7.9); IONOS/GMX 554
     (r"\bdmarc\b|5\.7\.26\b|unauthenticated (?:e-?)?mail", POLICY),
-    # IONOS/GMX 554
     (r"reject due to policy restrictions", POLICY),
     # RFC 3463: 5.3.4, 5.2.3; RFC 1870: 552
     (r"\b5\.(?:3\.4|2\.3)\b|message size exceeds", SIZE),
@@ -52,3 +49,27 @@ def explain(text):
     head = str(text)[:_MAX_TEXT]
     flags = re.IGNORECASE | re.DOTALL
     return next((code for pattern, code in _RULES if re.search(pattern, head, flags)), "")
+
+
+#: Providers that let an account send only as its own addresses: their own pages, and reports.
+_ONE_ACCOUNT_HOSTS = (
+    "smtp.gmail.com",  # other addresses are replaced without a word
+    "smtp.office365.com",  # needs the right "Send As" for each of them
+    "smtp-mail.outlook.com",
+    "mail.privateemail.com",  # Namecheap: not even an alias
+    "smtp.zoho.com",
+    "smtp.zoho.eu",
+    "smtppro.zoho.com",
+    "smtppro.zoho.eu",
+    "smtp.yandex.com",
+    "smtp.yandex.ru",
+    "smtp.protonmail.ch",  # the address of the token
+)
+
+
+def sends_as_one_account(host):
+    """Tell whether a mail server is known to accept only the addresses of the account.
+
+    :param str host: its name; may be empty
+    """
+    return (host or "").strip().rstrip(".").lower() in _ONE_ACCOUNT_HOSTS

@@ -53,10 +53,6 @@ class Sending:
         """Return the part of a mail that is sent now, None if it is not known."""
         return next(self._left.get(message_id, iter(())), None)
 
-    def accept(self, message_id, part):
-        """Note that a mail server took a part."""
-        self.accepted[message_id].append(part)
-
     def note(self, error):
         """Note an error of a mail server if it is temporary, and tell whether it is."""
         is_noted = is_temporary(error)
@@ -71,10 +67,7 @@ class Sending:
 
 
 def sending_of(env):
-    """Return the :class:`Sending` under way, None where there is none.
-
-    A remote call can put anything into the context, but no such object.
-    """
+    """Return the :class:`Sending` under way, or None; no remote call can put one there."""
     sending = env.context.get(CONTEXT_KEY)
     return sending if isinstance(sending, Sending) else None
 

@@ -62,11 +62,11 @@ class TestSmtpFailure(BaseCase):
         for accepted in (True, False, True):
             part = sending.take("<1>")
             if accepted:
-                sending.accept("<1>", part)
+                sending.accepted["<1>"].append(part)
         self.assertEqual(sending.accepted["<1>"], [0, 8])
         self.assertFalse(sending.is_complete("<1>"))
         sending.plan("<1>", [7])
-        sending.accept("<1>", sending.take("<1>"))
+        sending.accepted["<1>"].append(sending.take("<1>"))
         self.assertTrue(sending.is_complete("<1>"))
         self.assertIsNone(sending.take("<1>"), "more than was planned")
         self.assertIsNone(sending.take("<2>"), "not planned at all")
