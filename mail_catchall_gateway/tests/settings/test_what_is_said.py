@@ -11,8 +11,8 @@ from odoo.tests import Form, tagged
 
 from odoo.addons.base.models.ir_mail_server import IrMailServer
 
-from ...tools.mailbox.mailbox import MailboxError
-from ...tools.mailbox.mailbox_result import FetchResult
+from ...models.mailbox.fetch_words import FetchWords, get_error_text
+from ...tools.mailbox.mailbox import FetchResult, MailboxError
 from ..common import patch
 from ..inbound.test_review import ReviewCommon
 from ..wizards.test_setup_guide import SetupCommon
@@ -83,7 +83,7 @@ class TestWhatIsSaid(ReviewCommon):
         text = mailbox._describe_error(caught.exception)
         self.assertNotIn("geheim", text)
         self.assertIn("ASCII", text)
-        self.assertNotIn("geheim", mailbox._get_error_text(caught.exception))
+        self.assertNotIn("geheim", get_error_text(caught.exception))
 
     def test_how_a_fetch_went(self):
         mailbox = self._create_mailbox()
@@ -101,7 +101,8 @@ class TestWhatIsSaid(ReviewCommon):
             ),
         ):
             with self.subTest(expected):
-                self.assertIn(expected, mailbox._describe_fetch({mailbox: result}, found))
+                text = FetchWords(mailbox).describe_fetch({mailbox: result}, found)
+                self.assertIn(expected, text)
 
     def test_fetch_now_tells_how_it_went_and_leads_to_the_mails(self):
         mailbox = self._create_mailbox(name="100 % mail")

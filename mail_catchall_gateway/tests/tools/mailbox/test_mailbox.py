@@ -4,7 +4,8 @@ import threading
 
 from odoo.tests.common import BaseCase
 
-from ....tools.mailbox import imap
+from ....tools.mailbox.imap import quote
+from ....tools.mailbox.imap_folders import decode_name
 from ....tools.mailbox.mailbox import read_ahead
 from ....tools.time_limit import in_days, read_days, share, smallest_limit
 
@@ -75,7 +76,14 @@ class TestMailbox(BaseCase):
             ("é&é", "&AOk-&-&AOk-"),
         ]:
             with self.subTest(name=name):
-                self.assertEqual(imap.encode_utf7(name), expected)
+                self.assertEqual(quote(name), f'"{expected}"')
+                self.assertEqual(decode_name(expected.encode()), name)
+
+    def test_names_that_are_not_in_modified_utf7_are_left_as_they_are(self):
+        for name in ("Entwürfe", "R&D", "a&", "&AOk", "&foo bar-", "&2AA-", "&AGE-", "tab\t"):
+            with self.subTest(name=name):
+                self.assertEqual(decode_name(name.encode()), name)
+        self.assertEqual(decode_name(b"\xfcber"), "\ufffdber")
 
     def test_limits(self):
         self.assertEqual(smallest_limit([120, -1, 0, None, 60], 600), 60)
