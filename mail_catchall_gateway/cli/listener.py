@@ -66,7 +66,7 @@ def check(options, database):
         with transaction(database) as env:
             alive = env["mail.catchall.listener"]._find_alive(host).mapped("what")
         if options.lmtp:
-            place = options.lmtp[options.lmtp[0] == "unix" :]
+            place = options.lmtp[1:] if options.lmtp[0] == "unix" else options.lmtp
             smtplib.LMTP(*place, local_hostname=host, timeout=10).close()
     except (psycopg2.Error, OSError, KeyError) as error:
         alive, host = [], f"{host}: {type(error).__name__}: {error}"

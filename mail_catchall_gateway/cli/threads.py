@@ -27,9 +27,9 @@ MAX_AGE = 55 * 60
 #: Seconds: a connection that nobody answers on any more is known after about two minutes.
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 #: What is raised when a server is away, or says no: a traceback would tell no more.
-OUTAGES = (OSError, psycopg2.OperationalError, psycopg2.InterfaceError) + (
-    imaplib.IMAP4.error,
-    MailboxError,
+OUTAGES = (
+    *(OSError, imaplib.IMAP4.error, MailboxError),
+    *(psycopg2.OperationalError, psycopg2.InterfaceError),
 )
 
 
@@ -70,7 +70,7 @@ class Signal:
 
 
 class Worker(threading.Thread):
-    """Does ``work`` until its signal says to end; longer after each error in a row it waits."""
+    """Does ``work`` until its signal says to end; after each error in a row it waits longer."""
 
     def __init__(self, name, database, signal=None):
         super().__init__(name=name, daemon=True)
@@ -84,9 +84,9 @@ class Worker(threading.Thread):
                 self.work()
             except Exception as error:
                 pause, trace = next(self._pauses), not isinstance(error, OUTAGES)
-                what = f"{type(error).__name__}: {error}"
-                text = "The thread of %s stopped, it goes on in %s s: %s"
-                _logger.warning(text, self.name, pause, what, exc_info=trace)
+                text = "Thread of %s: next try in %s s after %s: %s"
+                kind = type(error).__name__
+                _logger.warning(text, self.name, pause, kind, error, exc_info=trace)
                 self.signal.ending.wait(pause)
 
     def note_success(self):

@@ -209,18 +209,6 @@ class FetchmailServer(models.Model):
             },
         }
 
-    def action_view_inbound(self):
-        """Open the list of the mails that came from this mailbox."""
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "mail_catchall_gateway.mail_catchall_inbound_action_server"
-        )
-        return {
-            **action,
-            "context": {"active_id": self.id},
-            "domain": [("server_id", "=", self.id)],
-        }
-
     # ------------------------------------------------------------
     # SETTINGS
     # ------------------------------------------------------------
@@ -248,7 +236,7 @@ class FetchmailServer(models.Model):
         return names or list(RECIPIENT_HEADERS), own + catchalls
 
     # ------------------------------------------------------------
-    # FETCHING ALL MAILBOXES
+    # FETCHING
     # ------------------------------------------------------------
 
     def _fetch_mails(self):
@@ -288,10 +276,6 @@ class FetchmailServer(models.Model):
             return True
         now = fields.Datetime.now()
         return not now < self.next_fetch <= now + pauses.LONGEST
-
-    # ------------------------------------------------------------
-    # FETCHING ONE MAILBOX
-    # ------------------------------------------------------------
 
     def _fetch_catchall(self, until):
         """Store what is new in this mailbox. An error stops only this mailbox.
@@ -408,17 +392,13 @@ class FetchmailServer(models.Model):
         """
         self.ensure_one()
         server = self.with_context(fetchmail_cron_running=True, catchall_is_scheduled=True)
-        if not server._is_due():
-            return self._get_pause()
-        until = time.monotonic() + min(SLICE_SECONDS, get_time_limit())
-        result = server._fetch_catchall(until)
-        if result.code == "busy":
-            # who reads it may have looked before the mail came that we were told of
-            return BUSY_SECONDS
-        if result.code == "error":
-            return self._get_pause()
-        return 0 if result.has_more else None
-
-    def _get_pause(self):
+        if server._is_due():
+            until = time.monotonic() + min(SLICE_SECONDS, get_time_limit())
+            result = server._fetch_catchall(until)
+            if result.code == "busy":
+                # who reads it may have looked before the mail came that we were told of
+                return BUSY_SECONDS
+            if result.code == "fetched":
+                return 0 if result.has_more else None
         pause = (self.next_fetch or fields.Datetime.now()) - fields.Datetime.now()
         return max(BUSY_SECONDS, pause.total_seconds())

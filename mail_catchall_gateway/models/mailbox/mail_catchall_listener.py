@@ -85,14 +85,11 @@ class MailCatchallListener(models.Model):
     def _sign_off(self, host, pid):
         self.search([("name", "=", host), ("pid", "=", pid)]).unlink()
 
-    def _is_alive(self):
-        self.ensure_one()
-        return self.last_sign >= fields.Datetime.now() - DEAD_AFTER
-
     @api.model
     def _find_alive(self, host):
         """Return the listeners of a host that gave a sign of life."""
-        return self.search([("name", "=", host)]).filtered(lambda row: row._is_alive())
+        since = fields.Datetime.now() - DEAD_AFTER
+        return self.search([("name", "=", host), ("last_sign", ">=", since)])
 
     @api.model
     def _get_state(self):
@@ -101,7 +98,8 @@ class MailCatchallListener(models.Model):
         rows = self.sudo().search([], limit=100)
         if not rows:
             return "ok", _("None: mail comes with the scheduled action.")
-        dead = rows.filtered(lambda row: not row._is_alive())
+        since = fields.Datetime.now() - DEAD_AFTER
+        dead = rows.filtered(lambda row: row.last_sign < since)
         row = (dead or rows)[0]
         text = _(
             "%(host)s (%(what)s), last sign of life %(date)s",
