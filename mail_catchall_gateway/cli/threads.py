@@ -19,7 +19,6 @@ from ..tools.pauses import growing_pauses
 
 _logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 30
 #: Seconds of one run of processing: after them it looks whether it is to end.
 SLICE_SECONDS = 20
 #: Seconds after which a connection is made anew: tokens (OAuth) are good for an hour.
@@ -72,6 +71,8 @@ class Signal:
 class Worker(threading.Thread):
     """Does ``work`` until its signal says to end; after each error in a row it waits longer."""
 
+    longest_pause = 30
+
     def __init__(self, name, database, signal=None):
         super().__init__(name=name, daemon=True)
         self.database = database
@@ -90,7 +91,7 @@ class Worker(threading.Thread):
                 self.signal.ending.wait(pause)
 
     def note_success(self):
-        self._pauses = growing_pauses(LONGEST_PAUSE)
+        self._pauses = growing_pauses(self.longest_pause)
 
 
 class Heartbeat(Worker):
@@ -125,6 +126,8 @@ class MailboxThread(Worker):
 
     What comes while it fetches, or while it has no connection, is found by the next fetch.
     """
+
+    longest_pause = 60
 
     def __init__(self, database, server_id, settings, options, on_stored):
         """

@@ -5,7 +5,7 @@ A mailbox has these, and raises what its connection raises, or :class:`MailboxEr
 ``key``
     dict: what tells its mails from those of all others, but for their UIDs
 ``list()``
-    the UIDs of the mails that nobody acknowledged, as str, the oldest first
+    the UIDs of the mails that are not acknowledged yet, as str, the oldest first
 ``sizes(uids)``
     dict: octets by UID
 ``fetch(uids)``
