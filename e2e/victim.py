@@ -46,7 +46,7 @@ def main(config, database, point):
         model, method, where = POINTS[point]
         if model == "ImapMailbox":
             # found only now that Odoo knows the folder of the addon
-            from odoo.addons.mail_catchall_gateway.tools.mailbox.mailbox.imap_mailbox import (
+            from odoo.addons.mail_catchall_gateway.tools.mailbox.imap_mailbox import (
                 ImapMailbox as cls,
             )
         else:
