@@ -392,7 +392,8 @@ class FetchmailServer(models.Model):
         self.ensure_one()
         server = self.with_context(fetchmail_cron_running=True, catchall_is_scheduled=True)
         if server._is_due():
-            until = time.monotonic() + min(SLICE_SECONDS, self.env["mail.catchall.queue"]._get_time_limit())
+            limit = self.env["mail.catchall.queue"]._get_time_limit()
+            until = time.monotonic() + min(SLICE_SECONDS, limit)
             result = server._fetch_catchall(until)
             if result.code == "busy":
                 # who reads it may have looked before the mail came that we were told of
