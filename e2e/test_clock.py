@@ -10,8 +10,6 @@ import pytest
 from freezegun import freeze_time
 from test_fetching import drop, fetch, stored
 
-import odoo
-
 JOHN = "john.doe@acme.test"
 JUMPS = {
     "an hour ahead": datetime.timedelta(hours=1),
@@ -94,26 +92,3 @@ def test_the_digest_comes_again(world, mailbox):
     run_actions(world)
     world.cycle()
     world.mails("admin@home.test", 2)
-
-
-def test_scheduled_actions_run_again(world, mailbox):
-    """Core notes when to run next by the clock: after three years, if that was ahead."""
-    actions = world.env.ref("mail.ir_cron_mail_gateway_action")
-    actions |= world.env.ref("mail.ir_cron_mail_scheduler_action")
-    actions |= world.env.ref("mail_catchall_gateway.ir_cron_process_inbound")
-    database = odoo.sql_db.db_connect(world.database)
-    world.cr.execute(
-        "UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC' WHERE id IN %s", [actions._ids]
-    )
-    world.commit()
-    with jump(JUMPS["three years ahead"]):
-        for action in actions:
-            with database.cursor() as cr:
-                job = world.env["ir.cron"]._acquire_one_job(cr, action._ids)
-                world.env["ir.cron"]._process_job(database, cr, job)
-    world.env.invalidate_all()
-    now = datetime.datetime.now()
-    assert min(actions.mapped("nextcall")) > now + datetime.timedelta(days=1000)
-    world.env["ir.cron"]._register_hook()  # as when Odoo starts
-    world.commit()
-    assert max(actions.mapped("nextcall")) < now + datetime.timedelta(days=1)

@@ -216,15 +216,16 @@ def test_a_message_id_without_end(world, mailbox):
 
 
 def test_a_form_that_is_saved_meanwhile_makes_no_error(world, mailbox, monkeypatch):
-    cls = type(mailbox)
-    close = cls._close_mailbox
+    from odoo.addons.mail_catchall_gateway.models.mailbox.mailbox_reader import MailboxReader
+
+    close = MailboxReader._close
 
     def save_and_close(self, *args):
-        with self.pool.cursor() as cr:
+        with self.env.registry.cursor() as cr:
             cr.execute("UPDATE fetchmail_server SET name = 'Renamed'")
         return close(self, *args)
 
-    monkeypatch.setattr(cls, "_close_mailbox", save_and_close)
+    monkeypatch.setattr(MailboxReader, "_close", save_and_close)
     assert mailbox.name != "Renamed"  # reads it: the transaction began before
     assert fetch(mailbox).code == "fetched"
     assert (mailbox.name, mailbox.last_error) == ("Renamed", False)

@@ -190,8 +190,7 @@ def test_a_token_is_renewed_before_it_is_over(world, mailbox, monkeypatch):
     """Core's class for Gmail logs in; of it, only what the provider would check is not."""
     import imaplib
 
-    from odoo.addons.mail_catchall_gateway.cli import database
-    from odoo.addons.mail_catchall_gateway.cli import mailbox as cli_mailbox
+    from odoo.addons.mail_catchall_gateway.cli import threads
 
     logins = []
 
@@ -203,13 +202,11 @@ def test_a_token_is_renewed_before_it_is_over(world, mailbox, monkeypatch):
     cls = type(world.env["fetchmail.server"])
     monkeypatch.setattr(imaplib.IMAP4, "authenticate", authenticate)
     monkeypatch.setattr(cls, "_generate_oauth2_string", lambda *_args: next(tokens))
-    monkeypatch.setattr(cli_mailbox, "MAX_AGE", 1)
+    monkeypatch.setattr(threads, "MAX_AGE", 1)
     world.cr.execute("UPDATE fetchmail_server SET server_type = 'gmail'")
     world.commit()
     options = argparse.Namespace(renew=540, poll=30)
-    thread = cli_mailbox.MailboxThread(
-        database.Database(world.database), mailbox.id, options, lambda: None
-    )
+    thread = threads.MailboxThread(world.database, mailbox.id, [], options, lambda: None)
     thread.start()
     try:
         wait_for(lambda: ("XOAUTH2", "token 4") in logins, "another token", SOON)
@@ -217,7 +214,7 @@ def test_a_token_is_renewed_before_it_is_over(world, mailbox, monkeypatch):
         stored = "SELECT message_id FROM mail_catchall_inbound"
         wait_for(lambda: world.odoo.psql(stored) == message_id, "the mail", SOON)
     finally:
-        thread.end()
+        thread.signal.end()
         thread.join(30)
     assert not thread.is_alive()
 

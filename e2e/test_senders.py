@@ -14,7 +14,7 @@ POLICIES = ("native", "dynamic", "forced")
 @contextlib.contextmanager
 def relay(env, server):
     """Run a relay that takes only addresses of ours, behind an outgoing server."""
-    from odoo.addons.mail_catchall_gateway.tests import relay as relays
+    from odoo.addons.mail_catchall_gateway.tests import smtp_relay as relays
 
     strict = relays.Relay(r"[^@\s]+@acme\.test")
     with relays.running(env, strict) as port:

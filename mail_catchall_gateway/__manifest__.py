@@ -8,7 +8,14 @@
     "application": True,
     "depends": ["mail"],
     "external_dependencies": {
-        "python": ["aiosmtpd", "authres", "flufl.bounce", "rapidfuzz", "text-unidecode"]
+        "python": [
+            "aiosmtpd",
+            "authres",
+            "flufl.bounce",
+            "IMAPClient>=2.3.1",
+            "rapidfuzz",
+            "text-unidecode",
+        ]
     },
     "data": [
         "security/mail_catchall_gateway_groups.xml",

@@ -2,11 +2,11 @@
 
 import asyncio
 import concurrent.futures
-import functools
 import imaplib
 import logging
 import os
 import signal
+import smtplib
 import socket
 import sys
 import time
@@ -16,15 +16,10 @@ import psycopg2
 import odoo
 from odoo.tools import config
 
-from ..models.mailbox.fetchmail_server_listen import CHANNEL
-from ..models.mailbox.mail_catchall_listener import SIGN_SECONDS
 from ..tools.mailbox.listener_options import parse_options
-from ..tools.mailbox.lmtp_server import Limits, LmtpServer
+from ..tools.mailbox.lmtp_server import LmtpServer
 from ..tools.pauses import growing_pauses
-from .database import Database
-from .heartbeat import Heartbeat
-from .mailbox import MailboxThread
-from .processing import Processing
+from .threads import Heartbeat, MailboxThread, ProcessingThread, Signal, transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -48,9 +43,9 @@ def main(arguments, program):
     """
     options, rest = parse_options(arguments, program)
     config.parse_config(rest)
-    if not config["db_name"] or "," in config["db_name"]:
+    database = config["db_name"]
+    if not database or "," in database:
         sys.exit(f"{program}: name one database with -d")
-    database = Database(config["db_name"])
     if options.check:
         return check(options, database)
     create_socket = imaplib.IMAP4._create_socket
@@ -59,7 +54,7 @@ def main(arguments, program):
     )
     odoo.service.server.load_server_wide_modules()
     if not _wait_for_addon(database):
-        sys.exit(f"{program}: the addon is not installed in {database.name}")
+        sys.exit(f"{program}: the addon is not installed in {database}")
     asyncio.run(Listener(options, database).serve())
     return 0
 
@@ -68,28 +63,15 @@ def check(options, database):
     """Return the exit code that says whether the listener of this host is alive."""
     host = socket.gethostname()
     try:
-        with database.environment() as env:
+        with transaction(database) as env:
             alive = env["mail.catchall.listener"]._find_alive(host).mapped("what")
         if options.lmtp:
-            _greet(options.lmtp)
+            place = options.lmtp[1:] if options.lmtp[0] == "unix" else options.lmtp
+            smtplib.LMTP(*place, local_hostname=host, timeout=10).close()
     except (psycopg2.Error, OSError, KeyError) as error:
         alive, host = [], f"{host}: {type(error).__name__}: {error}"
     sys.stdout.write(f"{', '.join(alive) or 'no listener is alive'} on {host}\n")
     return 0 if alive else 1
-
-
-def _greet(endpoint):
-    """Raise OSError if nobody greets at an LMTP endpoint."""
-    if endpoint[0] == "unix":
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(10)
-        client.connect(endpoint[1])
-    else:
-        client = socket.create_connection(endpoint, 10)
-    with client:
-        greeting = client.recv(512)
-    if not greeting.startswith(b"220 "):
-        raise OSError(f"LMTP: {greeting.decode(errors='replace').strip() or 'no greeting'}")
 
 
 def _wait_for_addon(database):
@@ -97,7 +79,7 @@ def _wait_for_addon(database):
     pauses = growing_pauses(30)
     while True:
         try:
-            with database.environment() as env:
+            with transaction(database) as env:
                 return "mail.catchall.listener" in env
         except psycopg2.OperationalError as error:
             pause = next(pauses)
@@ -112,23 +94,17 @@ class Listener:
         self.options = options
         self.database = database
         self.host = socket.gethostname()
-        self.processing = Processing(database, options.workers)
-        self.heartbeat = Heartbeat(database, CHANNEL, SIGN_SECONDS, self._beat)
-        self.mailboxes = {}  # MailboxThread and what it was started with, by id
-        self.is_reconnecting = False
+        self.processing = Signal()
+        self.processors = [
+            ProcessingThread(f"worker {number}", database, self.processing)
+            for number in range(1, options.workers + 1)
+        ]
+        self.heartbeat = Heartbeat(database, self._beat)
+        self.mailboxes = {}  # threads by id of the mailbox
         self.pool = concurrent.futures.ThreadPoolExecutor(options.workers, "lmtp")
-        limits = Limits(
-            DEFAULT_SIZE * MEGABYTE,
-            options.connections,
-            options.recipients,
-            options.timeout,
-            options.peers,
-        )
-        self.lmtp = LmtpServer(self.host, limits, self._check_recipient, self._store)
-        self.what = ", ".join(filter(None, [options.idle and "IDLE", self._describe_lmtp()]))
-
-    def _describe_lmtp(self):
-        return self.options.lmtp and "LMTP {}:{}".format(*self.options.lmtp)
+        self.lmtp = LmtpServer(self.host, options, self._check_recipient, self._store)
+        endpoint = options.lmtp and "LMTP {}:{}".format(*options.lmtp)
+        self.what = ", ".join(filter(None, [options.idle and "IDLE", endpoint]))
 
     # ------------------------------------------------------------
     # LIFE
@@ -140,10 +116,11 @@ class Listener:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, is_over.set)
         loop.add_signal_handler(signal.SIGHUP, self._reconnect)
-        self.processing.start()
+        for thread in self.processors:
+            thread.start()
         self.processing.wake()
         if self.options.lmtp:
-            await loop.run_in_executor(self.pool, self._update_size)
+            await self._in_pool(self._update_size)
             await self.lmtp.start(self._listen)
         self.heartbeat.start()
         _logger.info("Listening: %s", self.what)
@@ -168,17 +145,15 @@ class Listener:
             await self.lmtp.stop()
             if self.options.lmtp[0] == "unix":
                 os.unlink(self.options.lmtp[1])
-        self.heartbeat.end()
-        self.heartbeat.join(END_SECONDS)
-        threads = [thread for thread, _settings in self.mailboxes.values()]
-        for thread in threads:
-            thread.end()
-        end = time.monotonic() + END_SECONDS
-        for thread in threads:
-            thread.join(max(0, end - time.monotonic()))
-        self.processing.end(END_SECONDS)
+        # one after the other: a beat starts threads, and these wake the last ones
+        for threads in ([self.heartbeat], self.mailboxes.values(), self.processors):
+            end = time.monotonic() + END_SECONDS
+            for thread in list(threads):
+                thread.signal.end()
+            for thread in list(threads):
+                thread.join(max(0, end - time.monotonic()))
         try:
-            with self.database.environment() as env:
+            with transaction(self.database) as env:
                 env["mail.catchall.listener"]._sign_off(self.host, os.getpid())
         except psycopg2.Error:
             _logger.info("The database is gone before us", exc_info=True)
@@ -188,25 +163,27 @@ class Listener:
     # ------------------------------------------------------------
 
     def _reconnect(self):
-        self.is_reconnecting = True
-        self.heartbeat.wake()
+        for thread in list(self.mailboxes.values()):
+            thread.signal.end()
+        self.heartbeat.signal.wake()
 
     def _beat(self):
         """Give a sign of life, and watch the mailboxes that there are now."""
-        with self.database.environment() as env:
-            env["mail.catchall.listener"]._sign(self.host, os.getpid(), self.what)
-            watched = env["fetchmail.server"]._get_watched() if self.options.idle else {}
+        with transaction(self.database) as env:
+            listeners = env["mail.catchall.listener"]
+            listeners._sign(self.host, os.getpid(), self.what)
+            watched = listeners._get_watched() if self.options.idle else {}
         self.processing.wake()  # what is due again
         if self.options.lmtp:
             self._update_size()
-        is_reconnecting, self.is_reconnecting = self.is_reconnecting, False
-        for server_id, (thread, settings) in list(self.mailboxes.items()):
-            if is_reconnecting or watched.get(server_id) != settings:
-                thread.end()
+        for server_id, thread in list(self.mailboxes.items()):
+            if thread.signal.ending.is_set() or watched.get(server_id) != thread.settings:
+                thread.signal.end()
                 del self.mailboxes[server_id]
         for server_id in watched.keys() - self.mailboxes.keys():
-            thread = MailboxThread(self.database, server_id, self.options, self.processing.wake)
-            self.mailboxes[server_id] = thread, watched[server_id]
+            settings, on_stored = watched[server_id], self.processing.wake
+            thread = MailboxThread(self.database, server_id, settings, self.options, on_stored)
+            self.mailboxes[server_id] = thread
             thread.start()
 
     # ------------------------------------------------------------
@@ -218,20 +195,20 @@ class Listener:
         return env["fetchmail.server"].browse(self.options.mailbox or []).exists()
 
     def _update_size(self):
-        with self.database.environment() as env:
+        with transaction(self.database) as env:
             size = self._get_mailbox(env)._get_listener_size() or DEFAULT_SIZE
-        self.lmtp.limits.size = size * MEGABYTE
+        self.lmtp.size = size * MEGABYTE
 
-    async def _in_pool(self, function, *arguments):
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.pool, functools.partial(function, *arguments))
+    def _in_pool(self, function, *arguments):
+        return asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
 
     async def _check_recipient(self, address):
         return await self._in_pool(self._refuse_recipient, address)
 
     def _refuse_recipient(self, address):
-        with self.database.environment() as env:
-            return env["mail.catchall.rejection"]._refuse_recipient(address, self._get_mailbox(env))
+        with transaction(self.database) as env:
+            mailbox = self._get_mailbox(env)
+            return env["mail.catchall.rejection"]._refuse_recipient(address, mailbox)
 
     async def _store(self, *mail):
         reply = await self._in_pool(self._store_now, *mail)
@@ -239,6 +216,6 @@ class Listener:
         return reply
 
     def _store_now(self, raw, sender, recipients):
-        with self.database.environment() as env:
+        with transaction(self.database) as env:
             server_id = self._get_mailbox(env).id
             return env["mail.catchall.inbound"]._receive_by_lmtp(raw, sender, recipients, server_id)

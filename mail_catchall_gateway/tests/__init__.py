@@ -34,10 +34,10 @@ from .routing import test_routing
 from .routing import test_signed_mail
 from .routing import test_stranger
 from .routing import test_who_left
-from .sending import test_mail_server_form
-from .sending import test_mail_wait
+from .sending import test_ir_mail_server
+from .sending import test_mail_mail
 from .sending import test_own_address
-from .sending import test_relay
+from .sending import test_sender_preview
 from .settings import test_screens
 from .settings import test_tours
 from .settings import test_what_is_said

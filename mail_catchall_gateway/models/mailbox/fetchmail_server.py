@@ -1,21 +1,41 @@
+import datetime
+import logging
 import re
+import time
 
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
+from ...tools import pauses
 from ...tools.addresses.recipients import RECIPIENT_HEADERS
+from ...tools.mailbox.imap_mailbox import ImapMailbox
+from ...tools.mailbox.mailbox import FetchResult
+from ...tools.mailbox.pop_mailbox import PopMailbox
+from ...tools.time_limit import share
+from .fetch_words import FetchWords
+from .mailbox_reader import MailboxReader
+
+_logger = logging.getLogger(__name__)
 
 #: Fields whose change may mend what is wrong: the mailbox is tried again at once.
-CONNECTION_FIELDS = {"server", "port", "is_ssl", "user", "password", "server_type"} | {
-    "folder",
-    "archive_folder",
-    "after_fetch",
-    "state",
-}
+CONNECTION_FIELDS = set(
+    "server port is_ssl user password server_type folder archive_folder after_fetch state".split()
+)
+#: Fields that decide whether, and how, a listener watches a mailbox.
+WATCHED_FIELDS = CONNECTION_FIELDS | {"active", "is_catchall", "max_message_size", "object_id"}
+#: Managers hear of a mailbox that fails for so long.
+ALARM_AFTER = datetime.timedelta(days=1)
+#: Seconds of one fetch for a listener: after them it looks whether it is to end.
+SLICE_SECONDS = 20
+#: Seconds after which a listener tries a mailbox again that another process reads.
+BUSY_SECONDS = 1
 
 
 class FetchmailServer(models.Model):
-    """A catch-all mailbox: what is set about it. How it is read: ``fetchmail_server_fetch.py``."""
+    """A catch-all mailbox: what is set about it, when and by whom it is fetched, how that went.
+
+    How it is read: ``mailbox_reader.py``. All other mailboxes are core's.
+    """
 
     _name = "fetchmail.server"
     _inherit = ["fetchmail.server", "mail.catchall.activity.mixin"]
@@ -67,6 +87,16 @@ class FetchmailServer(models.Model):
         "instance mx.google.com. Without it Odoo believes what a mail says about its sender.",
     )
     # how it goes
+    fetch_status = fields.Selection(
+        [
+            ("draft", "Not Confirmed"),
+            ("new", "Not Fetched Yet"),
+            ("ok", "Works"),
+            ("failing", "Fails"),
+        ],
+        "Fetching",
+        compute="_compute_fetch_status",
+    )
     last_success = fields.Datetime("Last Successful Fetch", readonly=True, copy=False)
     last_error = fields.Char(readonly=True, copy=False)
     error_count = fields.Integer("Errors in a Row", readonly=True, copy=False)
@@ -78,6 +108,16 @@ class FetchmailServer(models.Model):
         help="After an error the mailbox is left alone for a while, longer after each further one. "
         "“Fetch Now” tries it at once.",
     )
+
+    @api.depends("state", "error_count", "last_success")
+    def _compute_fetch_status(self):
+        for server in self:
+            if server.state != "done":
+                server.fetch_status = "draft"
+            elif server.error_count:
+                server.fetch_status = "failing"
+            else:
+                server.fetch_status = "ok" if server.last_success else "new"
 
     # ------------------------------------------------------------
     # CONSTRAINTS
@@ -116,14 +156,60 @@ class FetchmailServer(models.Model):
     # CRUD
     # ------------------------------------------------------------
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        servers = super().create(vals_list)
+        self.env["mail.catchall.listener"]._notify()
+        return servers
+
     def write(self, values):
         """Try a mailbox again at once when somebody changed how it is reached."""
         if CONNECTION_FIELDS & values.keys() and "next_fetch" not in values:
             values = {**values, "next_fetch": False}
-        return super().write(values)
+        res = super().write(values)
+        if WATCHED_FIELDS & values.keys():
+            self.env["mail.catchall.listener"]._notify()
+        return res
+
+    def unlink(self):
+        self.env["mail.catchall.listener"]._notify()
+        return super().unlink()
 
     # ------------------------------------------------------------
-    # FINDING
+    # ACTIONS
+    # ------------------------------------------------------------
+
+    def action_fetch_now(self):
+        """Fetch these catch-all mailboxes, whether they failed before or not, and say how it went.
+
+        :return dict: a notification, that leads to the mails
+        :raise AccessError: if the user has nothing to do with mailboxes
+        """
+        # an empty selection reads nothing that would refuse, and has the queue processed
+        self.check_access_rights("read")
+        # administrators may not read inbound emails: only how many are in which state
+        inbounds = self.env["mail.catchall.inbound"].sudo()
+        last = inbounds.search([], order="id desc", limit=1).id or 0
+        results = self._fetch_and_process()
+        states = inbounds.search([("id", ">", last), ("server_id", "in", self.ids)]).mapped("state")
+        is_good = all(result.code == "fetched" and not result.text for result in results.values())
+        message = FetchWords(self).describe_fetch(results, states)
+        action = self.env.ref("mail_catchall_gateway.mail_catchall_inbound_action_server")
+        url = f"#action={action.id}&model={inbounds._name}&view_type=list&active_id={self[:1].id}"
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success" if is_good else "warning",
+                "sticky": not is_good,
+                "message": "%s " + message.replace("%", "%%"),
+                "links": [{"label": _("Inbound emails:"), "url": url}],
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    # ------------------------------------------------------------
+    # SETTINGS
     # ------------------------------------------------------------
 
     @api.model
@@ -137,10 +223,6 @@ class FetchmailServer(models.Model):
         mailboxes = mailboxes.filtered(lambda m: m.user in addresses or not m.object_id)
         return mailboxes.sorted(lambda m: m.user not in addresses)
 
-    # ------------------------------------------------------------
-    # RECIPIENTS
-    # ------------------------------------------------------------
-
     def _get_recipient_settings(self):
         """Return the names of recipient headers, and the addresses of the mailbox itself.
 
@@ -151,3 +233,172 @@ class FetchmailServer(models.Model):
         names = [name for name in re.split(r"[\s,;:]+", self.recipient_headers or "") if name]
         catchalls = self.env["mail.alias.domain"]._get_catchall_addresses()
         return names or list(RECIPIENT_HEADERS), own + catchalls
+
+    # ------------------------------------------------------------
+    # FETCHING
+    # ------------------------------------------------------------
+
+    def _fetch_mails(self):
+        """Let the scheduled action leave a mailbox alone that failed a moment ago."""
+        return super(FetchmailServer, self.with_context(catchall_is_scheduled=True))._fetch_mails()
+
+    def fetch_mail(self):
+        """Fetch catch-all mailboxes our way. It commits, as core's method does."""
+        catchalls = self.filtered("is_catchall")
+        super(FetchmailServer, self - catchalls).fetch_mail()
+        if catchalls:
+            catchalls._fetch_and_process()
+        return True
+
+    def _fetch_and_process(self):
+        """Fetch these mailboxes and process what is waiting, within the time that Odoo gives.
+
+        :return dict: FetchResult by mailbox
+        """
+        start, limit = time.monotonic(), self.env["mail.catchall.queue"]._get_time_limit()
+        due = self.filtered(lambda server: server._is_due())
+        results = {}
+        for position, server in enumerate(due.with_context(fetchmail_cron_running=True)):
+            # half of the time is for fetching, and no mailbox takes what is another's
+            until = share(start + limit / 2, len(due) - position, time.monotonic())
+            results[server] = server._fetch_catchall(until)
+        if any(result.has_more for result in results.values()):
+            self.env.ref("mail.ir_cron_mail_gateway_action")._trigger()
+        self.env["mail.catchall.queue"]._process_waiting(start + limit)
+        return results
+
+    def _is_due(self):
+        self.ensure_one()
+        if self._get_connection_type() == "local":
+            return False
+        if not self.next_fetch or not self.env.context.get("catchall_is_scheduled"):
+            return True
+        now = fields.Datetime.now()
+        return not now < self.next_fetch <= now + pauses.LONGEST
+
+    def _fetch_catchall(self, until):
+        """Store what is new in this mailbox. An error stops only this mailbox.
+
+        :param float until: when to stop, as ``time.monotonic`` counts
+        :return FetchResult:
+        """
+        self.ensure_one()
+        if not self._lock_mailbox():
+            _logger.info("Mailbox %s is being fetched by another process", self.name)
+            return FetchResult("busy")
+        try:
+            # what another process stored while we waited for our turn must be seen
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            self.env.invalidate_all()
+            return self._fetch_locked(until)
+        finally:
+            self._unlock_mailbox()
+
+    def _fetch_locked(self, until):
+        """Fetch, and note how it went. What was stored before an error is committed already."""
+        try:
+            result = MailboxReader(self, self._open_mailbox()).read(until)
+            # whoever saved the form meanwhile must not make an error of it
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            self.write(self._prepare_success(result))
+            self._close_activities()
+            _logger.info("Fetched %d email(s) from mailbox %s", result.count, self.name)
+        except Exception as error:
+            _logger.warning("Mailbox %s could not be fetched", self.name, exc_info=True)
+            self.env.cr.rollback()
+            result = FetchResult("error", text=self._describe_error(error))
+            self.write(self._prepare_error(result))
+            self._alarm_managers()
+        # released to others only when they can see it
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        return result
+
+    def _lock_mailbox(self):
+        """Take the mailbox for this process: two at once would store every mail twice."""
+        self.env.cr.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [self._name, self.id])
+        return self.env.cr.fetchone()[0]
+
+    def _unlock_mailbox(self):
+        # a transaction that failed unlocks nothing, and the lock would outlive it
+        self.env.cr.rollback()
+        self.env.cr.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [self._name, self.id])
+        # nothing to write; leaves no transaction open
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+
+    def _open_mailbox(self):
+        """Connect, by core's method that other modules extend (Gmail, Outlook)."""
+        connection = self.connect()
+        if self._get_connection_type() == "pop":
+            return PopMailbox(connection)
+        return ImapMailbox(
+            connection, self.folder or "INBOX", self.after_fetch, self.archive_folder or ""
+        )
+
+    # ------------------------------------------------------------
+    # HOW IT WENT
+    # ------------------------------------------------------------
+
+    def _prepare_success(self, result):
+        now = fields.Datetime.now()
+        return {
+            "date": now,
+            "last_success": now,
+            "last_error": result.text or False,
+            "error_count": 0,
+            "error_since": False,
+            "next_fetch": False,
+        }
+
+    def _prepare_error(self, result):
+        now = fields.Datetime.now()
+        count = self.error_count + 1
+        return {
+            "date": now,
+            "last_error": result.text,
+            "error_count": count,
+            "error_since": self.error_since or now,
+            "next_fetch": now + pauses.pause_after("mailbox", count),
+        }
+
+    def _alarm_managers(self):
+        """Tell those who can mend it, once, that a mailbox fails for a day."""
+        if self.activity_ids or fields.Datetime.now() - self.error_since < ALARM_AFTER:
+            return
+        self._schedule_for_managers(_("Mailbox %s cannot be read", self.name), self.last_error)
+
+    def _describe_error(self, error):
+        """Return what an error of this mailbox's connection means."""
+        return FetchWords(self).describe_error(error)
+
+    # ------------------------------------------------------------
+    # FOR A LISTENER
+    # ------------------------------------------------------------
+
+    @api.model
+    def _get_listener_size(self):
+        """Return how many MB a mail may have that comes by LMTP, 0 if no mailbox says so.
+
+        That of this mailbox; without one, the largest that any mailbox takes.
+        """
+        servers = self or self.search([("is_catchall", "=", True)])
+        sizes = servers.mapped("max_message_size")
+        return max(sizes) if sizes and all(sizes) else 0
+
+    def _fetch_for_listener(self):
+        """Fetch this mailbox now, unless it failed a moment ago. It commits.
+
+        :return: seconds after which it has to be tried again, or None where nothing is left
+        """
+        self.ensure_one()
+        server = self.with_context(fetchmail_cron_running=True, catchall_is_scheduled=True)
+        if server._is_due():
+            limit = self.env["mail.catchall.queue"]._get_time_limit()
+            until = time.monotonic() + min(SLICE_SECONDS, limit)
+            result = server._fetch_catchall(until)
+            if result.code == "busy":
+                # who reads it may have looked before the mail came that we were told of
+                return BUSY_SECONDS
+            if result.code == "fetched":
+                return 0 if result.has_more else None
+        pause = (self.next_fetch or fields.Datetime.now()) - fields.Datetime.now()
+        return max(BUSY_SECONDS, pause.total_seconds())

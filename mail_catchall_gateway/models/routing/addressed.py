@@ -240,12 +240,3 @@ class Addressed:
             thread = self.env["mail.thread"]
             author = thread._mail_find_partner_from_emails([message_dict["email_from"]])[0]
         return author.user_ids.filtered(lambda user: user.active and not user.share)[:1]
-
-
-def addressed_user_ids(env):
-    """Return the ids of the users whom the mail that core posts on a document is also written to.
-
-    A remote call can put anything into the context, but no such object.
-    """
-    addressed = env.context.get("catchall_addressed")
-    return addressed.on_documents.ids if isinstance(addressed, Addressed) else []

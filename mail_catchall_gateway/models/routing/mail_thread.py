@@ -8,7 +8,7 @@ from odoo import _, api, models, tools
 from ...tools.addresses.addresses import replace_address, replace_in_card
 from ...tools.addresses.signed_address import TokenFilter
 from ...tools.judging.automatic import AUTOMATIC_HEADERS
-from ...tools.judging.delivery import delivery_of
+from ...tools.judging.delivery import USERS_KEY, AddressedUsers, delivery_of
 from ...tools.judging.verdict import Verdict
 from ...tools.message.repair import MalformedMail
 from .addressed import NOBODY, Addressed
@@ -280,7 +280,8 @@ class MailThread(models.AbstractModel):
         for route in routes:
             values = conversations._prepare_route_values(message_dict, route)
             is_document = route[0] != conversations._name
-            thread = self.with_context(catchall_addressed=addressed) if is_document else self
+            users = AddressedUsers(addressed.on_documents.ids)
+            thread = self.with_context(**{USERS_KEY: users}) if is_document else self
             found_id = super(MailThread, thread)._message_route_process(message, values, [route])
             thread_id = thread_id or found_id
             if is_document and found_id:

@@ -17,7 +17,7 @@ from ...tools.message.repair_charsets import decode_text
 from ...tools.message.source import MAX_HEADER, MAX_MESSAGE_ID, header_fields, summarize
 from ...tools.sending.from_policy import FORCED, FromPolicy, apply_policy
 from ...tools.sending.sendable import MAX_LINE, make_sendable
-from .. import relay as relays
+from .. import smtp_relay as relays
 from ..common import CatchallCommon
 
 #: Longer than an index of PostgreSQL holds, and such that it cannot be compressed.

@@ -9,7 +9,7 @@ import zipfile
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .. import relay as relays
+from .. import smtp_relay as relays
 from ..common import ReviewCommon, patch
 
 INJECTED = "Doe\r\nX-Evil: yes\r\nBcc: spy@evil.example\r\n\r\nEvil text"

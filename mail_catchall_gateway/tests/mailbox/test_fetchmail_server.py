@@ -6,6 +6,7 @@ from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ...models.mailbox.mailbox_reader import MailboxReader
 from ...tools.addresses.recipients import RECIPIENT_HEADERS
 from ...tools.message.source import summarize
 from ..common import CatchallCommon, patch
@@ -82,25 +83,26 @@ class TestFetchmailServer(CatchallCommon):
             ("database", lambda: fail(psycopg2.OperationalError()), psycopg2.OperationalError),
             ("disk", lambda: fail(OSError("the disk is full")), OSError),
         ):
-            reader = types.SimpleNamespace(
+            dialogue = types.SimpleNamespace(
                 key={"folder": "INBOX", "uid_validity": name}, problems=[]
             )
+            reader = MailboxReader(mailbox, dialogue)
 
             def summarize_or_fail(raw, fault=fault):
                 return fault() if raw == b"bad" else summarize(raw)
 
             with (
                 self.subTest(name),
-                patch(f"{ADDON}.tools.source.summarize", summarize_or_fail),
-                mute_logger(f"{ADDON}.models.fetchmail_server_store"),
+                patch(f"{ADDON}.tools.message.source.summarize", summarize_or_fail),
+                mute_logger(f"{ADDON}.models.mailbox.mailbox_reader"),
             ):
                 if isinstance(expected, list):
-                    self.assertEqual(mailbox._store(reader, bodies), expected)
-                    self.assertEqual(len(reader.problems), 1)
+                    self.assertEqual(reader._store(bodies), expected)
+                    self.assertEqual(len(dialogue.problems), 1)
                     domain = [("server_id", "=", mailbox.id), ("uid_validity", "=", name)]
                     found = self.env["mail.catchall.inbound"].search(domain)
                     self.assertEqual(sorted(found.mapped("uid")), expected)
                     continue
                 # nothing of it may be acknowledged: it is not the mail's fault
                 with self.assertRaises(expected):
-                    mailbox._store(reader, bodies)
+                    reader._store(bodies)

@@ -5,7 +5,7 @@ import email.utils
 from odoo.tests import tagged
 
 from ...tools.addresses.signed_address import BOUNCE, REPLY
-from .. import relay as relays
+from .. import smtp_relay as relays
 from ..common import CatchallCommon
 
 

@@ -8,11 +8,12 @@ import ssl
 
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from odoo.addons.base.models.ir_mail_server import IrMailServer
 
-from ...tools.mailbox.mailbox import MailboxError
-from ...tools.mailbox.mailbox_result import FetchResult
+from ...models.mailbox.fetch_words import FetchWords, get_error_text
+from ...tools.mailbox.mailbox import FetchResult, MailboxError
 from ..common import ReviewCommon, SetupCommon, patch
 
 #: What a relay answers, and a part of what Odoo advises.
@@ -81,7 +82,7 @@ class TestWhatIsSaid(ReviewCommon):
         text = mailbox._describe_error(caught.exception)
         self.assertNotIn("geheim", text)
         self.assertIn("ASCII", text)
-        self.assertNotIn("geheim", mailbox._get_error_text(caught.exception))
+        self.assertNotIn("geheim", get_error_text(caught.exception))
 
     def test_how_a_fetch_went(self):
         mailbox = self._create_mailbox()
@@ -99,7 +100,8 @@ class TestWhatIsSaid(ReviewCommon):
             ),
         ):
             with self.subTest(expected):
-                self.assertIn(expected, mailbox._describe_fetch({mailbox: result}, found))
+                text = FetchWords(mailbox).describe_fetch({mailbox: result}, found)
+                self.assertIn(expected, text)
 
     def test_fetch_now_tells_how_it_went_and_leads_to_the_mails(self):
         mailbox = self._create_mailbox(name="100 % mail")
@@ -116,9 +118,10 @@ class TestWhatIsSaid(ReviewCommon):
                 self.assertIn(f"active_id={mailbox.id}", shown["links"][0]["url"])
                 # the web client puts the link where %s stands
                 self.assertTrue((shown["message"] % "x").startswith("x 0 stored"))
-        action = mailbox.action_view_inbound()
+        action = self.env.ref("mail_catchall_gateway.mail_catchall_inbound_action_server")
+        domain = safe_eval(action.domain, {"active_id": mailbox.id})
         inbound = self.receive(self.make_mail(self.john.alias_email), server=mailbox)
-        self.assertEqual(self.env[action["res_model"]].search(action["domain"]), inbound)
+        self.assertEqual(self.env[action.res_model].search(domain), inbound)
 
     # ------------------------------------------------------------
     # SETTINGS

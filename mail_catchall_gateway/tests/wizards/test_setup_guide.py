@@ -7,7 +7,7 @@ from odoo.tests import Form, tagged
 from odoo.addons.base.models.ir_mail_server import IrMailServer, MailDeliveryException
 from odoo.addons.mail.models.fetchmail import FetchmailServer
 
-from ...models.mailbox.fetchmail_server_fetch import FetchmailServer as CatchallServer
+from ...models.mailbox.fetchmail_server import FetchmailServer as CatchallServer
 from ...wizards.setup import mail_catchall_setup_probe as probe
 from ..common import SetupCommon, patch
 

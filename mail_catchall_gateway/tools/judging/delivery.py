@@ -11,6 +11,8 @@ from .verdict import Verdict
 
 #: Key of the context in which a :class:`Delivery` travels while core processes a mail.
 CONTEXT_KEY = "catchall_delivery"
+#: Key of the context in which :class:`AddressedUsers` travel while core posts on a document.
+USERS_KEY = "catchall_addressed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,3 +232,16 @@ def delivery_of(env):
     """
     delivery = env.context.get(CONTEXT_KEY)
     return delivery if isinstance(delivery, Delivery) else None
+
+
+class AddressedUsers(tuple):
+    """Ids of the users whom the mail that core posts on a document is also written to."""
+
+
+def addressed_user_ids(env):
+    """Return the :class:`AddressedUsers`, none outside of the gateway.
+
+    A remote call can put anything into the context, but no such object.
+    """
+    user_ids = env.context.get(USERS_KEY)
+    return user_ids if isinstance(user_ids, AddressedUsers) else ()

@@ -1,13 +1,10 @@
-"""The parts of an IMAP dialogue (RFC 3501) that are plain data: sets, batches, responses."""
+"""The parts of an IMAP dialogue (RFC 3501) that are plain data: names, sets, responses.
 
-import binascii
-import re
+The connection is imaplib's, which core and the modules for OAuth make; IMAPClient parses.
+"""
 
-_UID = re.compile(rb"\bUID (\d+)")
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
-_BODY = re.compile(rb"\bBODY\[\] \{\d+\}$")
-_SHORT_BODY = re.compile(rb'\bBODY\[\] "((?:[^"\\]|\\.)*)"')
-_NOT_ASCII = re.compile(r"[^\x20-\x7e]+")
+from imapclient import imap_utf7
+from imapclient.response_parser import parse_fetch_response, parse_message_list
 
 
 def quote(name):
@@ -18,18 +15,8 @@ def quote(name):
     """
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
         raise ValueError("control character in a mailbox name")
-    escaped = encode_utf7(name).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = imap_utf7.encode(name).decode().replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def encode_utf7(name):
-    """Return a mailbox name in modified UTF-7 (RFC 3501, 5.1.3)."""
-
-    def encode(match):
-        base64 = binascii.b2a_base64(match[0].encode("utf-16-be", "surrogatepass"), newline=False)
-        return f"&{base64.decode().rstrip('=').replace('/', ',')}-"
-
-    return _NOT_ASCII.sub(encode, name.replace("&", "&-"))
 
 
 def sequence_set(uids):
@@ -48,40 +35,31 @@ def sequence_set(uids):
 
 def parse_search(data):
     """Return the UIDs in the data of ``UID SEARCH``: imaplib gives ``[None]`` for none."""
-    return [int(uid) for line in data if line for uid in line.split()]
+    return [uid for line in data for uid in parse_message_list([line])]
 
 
-def parse_sizes(data):
-    """Return octets by UID from the data of ``UID FETCH ... (RFC822.SIZE)``."""
-    sizes = {}
-    for line in data:
-        uid, size = (pattern.search(line or b"") for pattern in (_UID, _SIZE))
-        if uid and size:
-            sizes[int(uid[1])] = int(size[1])
-    return sizes
+def parse_fetch(data, name, kind):
+    """Return one item by UID from the data of ``UID FETCH``.
 
-
-def parse_bodies(data):
-    """Return sources by UID from the data of ``UID FETCH ... (BODY.PEEK[])``.
-
-    imaplib gives a response with a literal as ``(before, literal), after``. The UID may stand on
-    either side. A short source may come as a quoted string. ``NIL`` is none: the server has no
-    such message. Responses that were not asked for (flags of other messages) are passed over.
+    What was not asked for (flags of other messages), what is ``NIL`` (the server has no such
+    message), and what cannot be parsed is passed over.
 
     :param list data: second item of what ``IMAP4.uid('FETCH', ...)`` returns
-    :return dict: bytes by UID
+    :param bytes name: of the item: ``RFC822.SIZE``, ``BODY[]``
+    :param type kind: of its value: int, bytes
     """
-    bodies = {}
-    for position, item in enumerate(data):
-        if isinstance(item, bytes) and (short := _SHORT_BODY.search(item)):
-            around = item[: short.start()] + item[short.end() :]
-            if uid := _UID.search(around):
-                bodies[int(uid[1])] = re.sub(rb"\\(.)", rb"\1", short[1])
+    found, response = {}, []
+    for part in data:
+        response.append(part)
+        if isinstance(part, tuple):  # with a literal: the response goes on
             continue
-        if not isinstance(item, tuple) or not _BODY.search(item[0]):
-            continue
-        after = data[position + 1] if position + 1 < len(data) else b""
-        uid = _UID.search(item[0]) or (_UID.search(after) if isinstance(after, bytes) else None)
-        if uid:
-            bodies[int(uid[1])] = item[1]
-    return bodies
+        try:
+            # by sequence number: of a response without UID it would be taken for one
+            parsed = parse_fetch_response(response, uid_is_key=False).values()
+        except Exception:  # the library fails in many ways, one odd response after another
+            parsed = ()
+        for item in parsed:
+            if b"UID" in item and isinstance(item.get(name), kind):
+                found[item[b"UID"]] = item[name]
+        response = []
+    return found

@@ -25,6 +25,14 @@ def is_news(line):
     return bool(_NEWS.match(line))
 
 
+def find_readable(sockets, seconds):
+    """Return which of some sockets, or of what has a file number, can be read; wait so long."""
+    with selectors.DefaultSelector() as selector:
+        for sock in sockets:
+            selector.register(sock, selectors.EVENT_READ)
+        return [key.fileobj for key, _events in selector.select(max(0, seconds))]
+
+
 class WatchedFolder:
     """A folder that is looked at, and never changed, over a connection that is logged in.
 
@@ -130,11 +138,5 @@ class WatchedFolder:
         sock = self.connection.sock
         if hasattr(sock, "pending") and sock.pending():  # decrypted already
             return True
-        with selectors.DefaultSelector() as selector:
-            selector.register(sock, selectors.EVENT_READ)
-            if wake:
-                selector.register(wake, selectors.EVENT_READ)
-            ready = [
-                key.fileobj for key, _events in selector.select(max(0, end - time.monotonic()))
-            ]
+        ready = find_readable(filter(None, [sock, wake]), end - time.monotonic())
         return sock in ready and wake not in ready

@@ -1,4 +1,4 @@
-"""A folder read by IMAP (RFC 3501), over a connection that somebody else opened."""
+"""A folder read by IMAP (RFC 3501), over a connection that core opened."""
 
 from . import imap
 from .mailbox import MailboxError
@@ -37,7 +37,8 @@ class ImapMailbox:
     def sizes(self, uids):
         sizes = {}
         for some in self._sets(uids):
-            sizes.update(imap.parse_sizes(self._uid("FETCH", some, "(RFC822.SIZE)")))
+            data = self._uid("FETCH", some, "(RFC822.SIZE)")
+            sizes.update(imap.parse_fetch(data, b"RFC822.SIZE", int))
         # of a mail without a size, it is not known that it is small
         return {uid: sizes.get(int(uid), 1 << 40) for uid in uids}
 
@@ -52,7 +53,7 @@ class ImapMailbox:
 
     def _fetch(self, uids):
         some = imap.sequence_set(map(int, uids))
-        found = imap.parse_bodies(self._uid("FETCH", some, "(BODY.PEEK[])"))
+        found = imap.parse_fetch(self._uid("FETCH", some, "(BODY.PEEK[])"), b"BODY[]", bytes)
         # an empty one is no mail: the server cannot read it
         bodies = {uid: found[int(uid)] for uid in uids if found.get(int(uid))}
         if left := [uid for uid in uids if uid not in bodies]:

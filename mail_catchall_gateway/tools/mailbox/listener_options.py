@@ -14,16 +14,6 @@ def parse_options(arguments, prog="odoo-bin catchall-listen"):
     :return tuple: (namespace, list)
     :raise SystemExit: with what is wrong, as argparse does
     """
-    parser = make_parser(prog)
-    options, rest = parser.parse_known_args(arguments)
-    if not (options.idle or options.lmtp or options.check):
-        parser.error("nothing to listen to: use --idle, --lmtp or both")
-    if options.lmtp and options.lmtp[0] not in ("unix", *_LOOPBACK) and not options.peers:
-        parser.error(f"name with --peers who may connect to {options.lmtp[0]}")
-    return options, rest
-
-
-def make_parser(prog):
     parser = argparse.ArgumentParser(
         prog=prog,
         allow_abbrev=False,
@@ -49,7 +39,12 @@ def make_parser(prog):
     add("--renew", type=renewal, default=540, help="seconds that one IDLE lasts (%(default)s)")
     add("--poll", type=number, default=30, help="seconds between looks without IDLE (%(default)s)")
     add("--check", action="store_true", help="end with 0 if the listener of this host is alive")
-    return parser
+    options, rest = parser.parse_known_args(arguments)
+    if not (options.idle or options.lmtp or options.check):
+        parser.error("nothing to listen to: use --idle, --lmtp or both")
+    if options.lmtp and options.lmtp[0] not in ("unix", *_LOOPBACK) and not options.peers:
+        parser.error(f"name with --peers who may connect to {options.lmtp[0]}")
+    return options, rest
 
 
 def endpoint(text):

@@ -2,7 +2,6 @@
 
 import asyncio
 import collections
-import dataclasses
 import ipaddress
 import logging
 
@@ -21,25 +20,6 @@ GRACE_SECONDS = 30
 _MAX_COMMAND = 2048
 
 
-@dataclasses.dataclass
-class Limits:
-    """What one peer may ask for. ``size`` may change while the server runs.
-
-    Arguments:
-        size (int): octets of a mail
-        connections (int): at the same time
-        recipients (int): of a mail; more come with another transaction
-        seconds (float): for a command, and for a mail
-        networks (tuple): ``ip_network`` of the peers; empty for whoever reaches the socket
-    """
-
-    size: int
-    connections: int = 200
-    recipients: int = 100
-    seconds: float = 300
-    networks: tuple = ()
-
-
 class Session(LMTP):
     """One connection."""
 
@@ -47,14 +27,13 @@ class Session(LMTP):
     line_length_limit = 65536
 
     def __init__(self, server, loop):
-        limits = server.limits
         super().__init__(
             server,
-            data_size_limit=limits.size,
+            data_size_limit=server.size,
             enable_SMTPUTF8=True,
             hostname=server.hostname,
             ident="Catch-all Email Gateway",
-            timeout=limits.seconds,
+            timeout=server.options.timeout,
             loop=loop,
         )
         # the library has one for all connections, that each LHLO changes
@@ -116,15 +95,16 @@ class LmtpServer:
 
     Arguments:
         hostname (str): as it calls itself
-        limits (Limits):
+        options: what a peer may ask for, see ``listener_options.py``
         check: coroutine function of an address, that returns why it is refused, or nothing
         store: coroutine function of (raw, sender, recipients), that returns a reply when the mail
             is safe, and raises if it is not
     """
 
-    def __init__(self, hostname, limits, check, store):
+    def __init__(self, hostname, options, check, store):
         self.hostname = hostname
-        self.limits = limits
+        self.options = options
+        self.size = 0  # octets of a mail, which may change while it runs
         self.check = check
         self.store = store
         self.sessions = set()
@@ -157,9 +137,9 @@ class LmtpServer:
 
         :param peer: (host, port, ...), or what stands for it on a socket of the file system
         """
-        if len(self.sessions) >= self.limits.connections:
+        if len(self.sessions) >= self.options.connections:
             return "421 4.3.2 Too many connections"
-        networks = self.limits.networks
+        networks = self.options.peers
         if networks and isinstance(peer, tuple):
             address = ipaddress.ip_address(peer[0].partition("%")[0])
             address = getattr(address, "ipv4_mapped", None) or address
@@ -184,7 +164,7 @@ class LmtpServer:
         return "250 2.1.0 OK"
 
     async def handle_RCPT(self, _server, _session, envelope, address, options):
-        if len(envelope.rcpt_tos) >= self.limits.recipients:
+        if len(envelope.rcpt_tos) >= self.options.recipients:
             return "452 4.5.3 Too many recipients, send the mail to the others again"
         if not _is_storable(address):
             return "553 5.1.3 This address cannot be read"

@@ -5,7 +5,7 @@ A mailbox has these, and raises what its connection raises, or :class:`MailboxEr
 ``key``
     dict: what tells its mails from those of all others, but for their UIDs
 ``list()``
-    the UIDs of the mails that nobody acknowledged, as str, the oldest first
+    the UIDs of the mails that are not acknowledged yet, as str, the oldest first
 ``sizes(uids)``
     dict: octets by UID
 ``fetch(uids)``
@@ -16,9 +16,28 @@ A mailbox has these, and raises what its connection raises, or :class:`MailboxEr
     say goodbye
 """
 
+import dataclasses
+
 
 class MailboxError(Exception):
     """The mail server refused a command; the text is what it said."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FetchResult:
+    """How a fetch ended.
+
+    Arguments:
+        code (str): ``fetched``, ``busy`` (another process is at it) or ``error``
+        count (int): mails stored
+        has_more (bool): whether it stopped for its time was over
+        text (str): what went wrong, in words; of single mails where ``code`` is ``fetched``
+    """
+
+    code: str
+    count: int = 0
+    has_more: bool = False
+    text: str = ""
 
 
 def split_batches(sizes, max_count, max_octets):

@@ -1,28 +1,34 @@
-"""A mailbox read by POP3 (RFC 1939), over a connection that somebody else opened."""
+"""A mailbox read by POP3 (RFC 1939), over a connection that core opened."""
 
 import hashlib
 import poplib
+import types
 
 from .mailbox import MailboxError
 
-#: poplib gives up at a longer line, and the dialogue with it. In a mail nobody limits them, and
-#: stock Odoo, which allows 64 KB, would never get past such a mail.
-poplib._MAXLINE = max(poplib._MAXLINE, 64 * 1024 * 1024)
+#: Octets. At a longer line poplib gives up, and the dialogue with it. In a mail nothing limits
+#: them, and with the 64 KB of core's, which stock mailboxes keep, it is never got past.
+MAX_LINE = 64 * 1024 * 1024
+#: poplib's own method with that limit
+_getline = types.FunctionType(
+    poplib.POP3._getline.__code__, {**vars(poplib), "_MAXLINE": MAX_LINE}, "_getline"
+)
 
 
 class PopMailbox:
     """See ``mailbox.py``. The server deletes what was acknowledged at :meth:`close`, not before.
 
     Arguments:
-        connection: poplib's, logged in
+        connection: poplib's, or core's around it, logged in
     """
 
     def __init__(self, connection):
-        self.connection = connection
+        # core's wrapper does not hand out the method
+        self.connection = getattr(connection, "__obj__", connection)
+        self.connection._getline = types.MethodType(_getline, self.connection)
         self.key = {"folder": "POP3", "uid_validity": "-"}
         self.problems = []
         self.numbers = {}
-        self.deleted = []
 
     def list(self):
         try:
@@ -72,7 +78,6 @@ class PopMailbox:
     def acknowledge(self, uids):
         for uid in uids:
             self.connection.dele(self.numbers[uid])
-            self.deleted.append(uid)
 
     def close(self):
         try:

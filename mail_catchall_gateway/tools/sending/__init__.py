@@ -1,6 +1,5 @@
 from . import from_policy
 from . import inline_images
-from . import one_account
 from . import refusal
 from . import sendable
 from . import smtp_failure

@@ -7,6 +7,7 @@ import functools
 import re
 
 from ..addresses.addresses import normalize_address
+from ..message.header_text import one_line
 from ..message.source import storable
 
 NATIVE, DYNAMIC, FORCED = "native", "dynamic", "forced"
@@ -92,6 +93,24 @@ def apply_policy(policy, header_from, own_domains, is_permitted=lambda address: 
     return Sender(encapsulate(name, address, policy.address), policy.address, is_replaced=True)
 
 
+def apply_native(header_from, default_from, is_named):
+    """Return as whom core lets a mail leave, by FROM Filtering alone.
+
+    As ``_find_mail_server`` and ``_prepare_email_message`` have it where there is one server.
+
+    :param str header_from: field body of From, decoded; may be empty
+    :param str default_from: address that replaces others, bare; may be empty
+    :param is_named: function that tells of an address whether the filter names it
+    :return Sender:
+    """
+    name, address = (*_split(header_from), ("", ""))[0]
+    if not default_from or (address and is_named(address)):
+        return Sender(header_from, address)
+    is_same = normalize_address(address) == normalize_address(default_from)
+    name = "" if is_same else name or address.partition("@")[0]
+    return Sender(format_sender(name, default_from), default_from, is_replaced=True)
+
+
 def choose_envelope(sender, proposed, own_domains):
     """Return the envelope sender (RFC 5321, MAIL FROM).
 
@@ -160,8 +179,7 @@ def _split_clean(value):
 
 def _clean(text):
     """Return a text on one line, without what could begin another header field."""
-    text = re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]+", " ", str(text or ""))
-    return " ".join(storable(text).split())
+    return " ".join(storable(one_line(str(text or ""))).split())
 
 
 def _cut(text):

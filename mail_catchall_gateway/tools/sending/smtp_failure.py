@@ -18,13 +18,15 @@ _NETWORK_ERRORS = {
 }
 #: "Start mail input": what is sent next is the mail.
 _START_INPUT = 354
+#: Key of the context in which a :class:`Sending` travels while mails are sent.
+CONTEXT_KEY = "catchall_sending"
 
 
 class MaybeSent(SMTPServerDisconnected):
     """The connection broke between the end of a mail and the answer to it (RFC 1047)."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Sending:
     """What is known while a number of mails is sent, each of them in parts: one for a recipient.
 
@@ -39,24 +41,17 @@ class Sending:
     accepted: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
     unreachable: dict = dataclasses.field(default_factory=dict)
     temporary: list = dataclasses.field(default_factory=list)
-    _next: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    _left: dict = dataclasses.field(default_factory=dict)
 
     def plan(self, message_id, parts):
         """Begin with a mail."""
         self.parts[message_id] = list(parts)
         self.accepted.pop(message_id, None)
-        self._next[message_id] = 0
+        self._left[message_id] = iter(self.parts[message_id])
 
     def take(self, message_id):
         """Return the part of a mail that is sent now, None if it is not known."""
-        position = self._next[message_id]
-        self._next[message_id] += 1
-        parts = self.parts.get(message_id, ())
-        return parts[position] if position < len(parts) else None
-
-    def accept(self, message_id, part):
-        """Note that a mail server took a part."""
-        self.accepted[message_id].append(part)
+        return next(self._left.get(message_id, iter(())), None)
 
     def note(self, error):
         """Note an error of a mail server if it is temporary, and tell whether it is."""
@@ -69,6 +64,12 @@ class Sending:
         """Tell whether the mail servers took all parts of a mail."""
         parts = self.parts.get(message_id)
         return bool(parts) and set(parts) <= set(self.accepted[message_id])
+
+
+def sending_of(env):
+    """Return the :class:`Sending` under way, or None; no remote call can put one there."""
+    sending = env.context.get(CONTEXT_KEY)
+    return sending if isinstance(sending, Sending) else None
 
 
 def is_temporary(error):
@@ -127,8 +128,3 @@ def watch(smtp):
             return leave()
 
     smtp.getreply, smtp.quit = watched_getreply, watched_quit
-
-
-def is_broken(smtp):
-    """Tell whether the connection of a session is gone."""
-    return smtp.sock is None

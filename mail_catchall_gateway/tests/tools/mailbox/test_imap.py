@@ -3,6 +3,10 @@ from odoo.tests.common import BaseCase
 from ....tools.mailbox import imap, mailbox
 
 
+def parse_bodies(data):
+    return imap.parse_fetch(data, b"BODY[]", bytes)
+
+
 class TestImap(BaseCase):
     def test_mailbox_names_are_quoted(self):
         for name, expected in [
@@ -53,7 +57,7 @@ class TestImap(BaseCase):
             b"3 (FLAGS (\\Seen))",
             None,
         ]
-        self.assertEqual(imap.parse_sizes(data), {7: 120, 8: 9})
+        self.assertEqual(imap.parse_fetch(data, b"RFC822.SIZE", int), {7: 120, 8: 9})
 
     def test_bodies_are_found_by_their_uid(self):
         for data, expected in [
@@ -72,12 +76,17 @@ class TestImap(BaseCase):
             ([b'1 (BODY[] "" UID 7)'], {7: b""}),
             ([b'1 (BODY[] "UID 9")'], {}),
             ([b"1 (UID 7 BODY[] NIL)"], {}),
+            # what is no such answer takes no other with it
+            ([b"1 (UID x BODY[] {3}", b"2 (UID)", b"3", b'1 (UID 7 body[] "a")'], {7: b"a"}),
+            ([b'1 (UID 6 BODY[] "x" FLAGS)', b'1 (UID 7 BODY[] "a")'], {7: b"a"}),
+            ([b"1 " + b"(" * 100_000, b'1 (UID 7 BODY[] "a")'], {7: b"a"}),
+            ([(b"1 (UID 6 BODY[] {9}", b"short"), b")", b'1 (UID 7 BODY[] "a")'], {7: b"a"}),
             ([None], {}),
             ([], {}),
         ]:
             with self.subTest(data=data):
-                self.assertEqual(imap.parse_bodies(data), expected)
+                self.assertEqual(parse_bodies(data), expected)
 
     def test_a_mail_cannot_forge_a_uid(self):
         data = [(b"1 (UID 7 BODY[] {16}", b"1 (UID 9 BODY[] "), b")"]
-        self.assertEqual(imap.parse_bodies(data), {7: b"1 (UID 9 BODY[] "})
+        self.assertEqual(parse_bodies(data), {7: b"1 (UID 9 BODY[] "})

@@ -5,7 +5,8 @@ import threading
 from odoo.tests.common import BaseCase, tagged
 from odoo.tools import mute_logger
 
-from ....tools.mailbox.lmtp_server import Limits, LmtpServer
+from ....tools.mailbox.listener_options import parse_options
+from ....tools.mailbox.lmtp_server import LmtpServer
 
 LOGGER = "odoo.addons.mail_catchall_gateway.tools.mailbox.lmtp_server"
 
@@ -13,10 +14,11 @@ LOGGER = "odoo.addons.mail_catchall_gateway.tools.mailbox.lmtp_server"
 class RunningServer:
     """The server in a thread of its own, on a free loopback port."""
 
-    def __init__(self, **limits):
+    def __init__(self, *arguments, size=1000):
         self.stored, self.refused = [], {}
-        limits = Limits(**{"size": 1000, **limits})
-        self.server = LmtpServer("mx.test", limits, self._check, self._store)
+        options, _rest = parse_options(["--lmtp=127.0.0.1:24", *arguments])
+        self.server = LmtpServer("mx.test", options, self._check, self._store)
+        self.server.size = size
 
     async def _check(self, address):
         if isinstance(self.refused.get(address), Exception):
@@ -123,7 +125,7 @@ class TestLmtpServer(BaseCase):
         self.assertEqual(len(running.stored), 1)
 
     def test_a_client_that_is_slow_is_left(self):
-        with RunningServer(seconds=2) as running, running.connect() as lmtp:
+        with RunningServer("--timeout=2") as running, running.connect() as lmtp:
             self.assertEqual(lmtp.sock.recv(100), b"")
             with running.connect() as other:
                 other.ehlo()
@@ -134,7 +136,7 @@ class TestLmtpServer(BaseCase):
         self.assertFalse(running.stored)
 
     def test_so_many_connections_and_no_more(self):
-        with RunningServer(connections=1) as running:
+        with RunningServer("--connections=1") as running:
             with running.connect():
                 with self.assertRaises(smtplib.SMTPConnectError) as caught:
                     running.connect()

@@ -1,11 +1,16 @@
 import concurrent.futures
 import datetime
+import io
+import poplib
 import threading
+from unittest.mock import Mock
 
 from odoo.tests.common import BaseCase
 
-from ....tools.mailbox import imap
+from ....tools.mailbox.imap import quote
+from ....tools.mailbox.imap_folders import decode_name
 from ....tools.mailbox.mailbox import read_ahead
+from ....tools.mailbox.pop_mailbox import PopMailbox
 from ....tools.time_limit import in_days, read_days, share, smallest_limit
 
 
@@ -64,6 +69,22 @@ class TestMailbox(BaseCase):
             next(batches)
             self.assertFalse(first)
 
+    def test_a_long_line_is_read_by_pop_where_the_mailbox_is_ours(self):
+        line = b"x" * (poplib._MAXLINE + 10)
+
+        def connect():
+            connection = poplib.POP3.__new__(poplib.POP3)
+            connection._debugging = 0
+            connection.sock = Mock()
+            connection.file = io.BytesIO(b"+OK\r\n" + line + b"\r\n.\r\n")
+            return connection
+
+        mailbox = PopMailbox(connect())
+        mailbox.numbers["a"] = 1
+        self.assertEqual(mailbox.fetch(["a"]), {"a": line + b"\r\n"})
+        with self.assertRaises(poplib.error_proto):
+            connect().retr(1)
+
     def test_names_in_modified_utf7(self):
         for name, expected in [
             ("INBOX", "INBOX"),
@@ -75,7 +96,14 @@ class TestMailbox(BaseCase):
             ("é&é", "&AOk-&-&AOk-"),
         ]:
             with self.subTest(name=name):
-                self.assertEqual(imap.encode_utf7(name), expected)
+                self.assertEqual(quote(name), f'"{expected}"')
+                self.assertEqual(decode_name(expected.encode()), name)
+
+    def test_names_that_are_not_in_modified_utf7_are_left_as_they_are(self):
+        for name in ("Entwürfe", "R&D", "a&", "&AOk", "&foo bar-", "&2AA-", "&AGE-", "tab\t"):
+            with self.subTest(name=name):
+                self.assertEqual(decode_name(name.encode()), name)
+        self.assertEqual(decode_name(b"\xfcber"), "\ufffdber")
 
     def test_limits(self):
         self.assertEqual(smallest_limit([120, -1, 0, None, 60], 600), 60)

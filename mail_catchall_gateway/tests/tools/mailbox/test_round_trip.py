@@ -183,7 +183,7 @@ class TestFolders(BaseCase):
             [
                 rb'(\HasNoChildren \Junk) "/" "Spam"',
                 rb'(\HasChildren \Noselect) "/" "[Gmail]"',
-                (rb'(\HasNoChildren) "/" {9}', b'Qu"otes\\'),
+                (rb'(\HasNoChildren) "/" {8}', b'Qu"otes\\'),
                 b"",
                 rb"(\HasNoChildren) NIL Entw&APw-rfe",  # RFC 3501, 5.1.3
                 rb'(\HasNoChildren) "/" INBOX',
@@ -199,7 +199,6 @@ class TestFolders(BaseCase):
         self.assertFalse(by_label["INBOX"].is_junk)
         self.assertFalse(by_label["[Gmail]"].is_selectable)
         self.assertTrue(by_label["Entwürfe"].is_own_copy)
-        self.assertEqual(by_label["Entwürfe"].name, "Entw&APw-rfe")
 
     def test_where_a_mail_may_be_that_did_not_arrive(self):
         for line, expected in [

@@ -9,6 +9,7 @@ from odoo.tests.common import BaseCase
 from ....tools.sending.from_policy import (
     FromPolicy,
     Sender,
+    apply_native,
     apply_policy,
     choose_envelope,
     choose_policy,
@@ -97,6 +98,23 @@ class TestFromPolicy(BaseCase):
             FromPolicy("dynamic", OUT), "John <john@acme.org>", OWN, lambda a: a == OUT
         )
         self.assertEqual(sender.header, f'"John (john@acme.org)" <{OUT}>')
+
+    def test_what_odoo_does_without_a_policy(self):
+        rows = [
+            # From, the address for all others, what leaves
+            ('"John" <john@acme.com>', OUT, '"John" <john@acme.com>'),
+            ('"Mary" <mary@customer.com>', OUT, f'"Mary" <{OUT}>'),
+            ("mary@customer.com", OUT, f'"mary" <{OUT}>'),
+            ('"Odoo" <Outgoing@acme.com>', OUT, OUT),
+            ("", OUT, OUT),
+            ('"Mary" <mary@customer.com>', "", '"Mary" <mary@customer.com>'),
+            ("", "", ""),
+        ]
+        for header_from, default_from, expected in rows:
+            with self.subTest(header_from=header_from, default_from=default_from):
+                sender = apply_native(header_from, default_from, "john@acme.com".__eq__)
+                self.assertEqual(sender.header, expected)
+                self.assertEqual(sender.address, expected.rpartition("<")[2].rstrip(">"))
 
     def test_names_of_any_kind_leave_as_one_mailbox(self):
         names = [

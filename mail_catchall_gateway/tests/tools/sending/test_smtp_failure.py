@@ -2,15 +2,17 @@ import errno
 import smtplib
 import socket
 import ssl
+import types
 
 from odoo.tests.common import BaseCase
 
 from ....tools.sending.smtp_failure import (
+    CONTEXT_KEY,
     MaybeSent,
     Sending,
-    is_broken,
     is_session,
     is_temporary,
+    sending_of,
     watch,
 )
 
@@ -60,20 +62,26 @@ class TestSmtpFailure(BaseCase):
         for accepted in (True, False, True):
             part = sending.take("<1>")
             if accepted:
-                sending.accept("<1>", part)
+                sending.accepted["<1>"].append(part)
         self.assertEqual(sending.accepted["<1>"], [0, 8])
         self.assertFalse(sending.is_complete("<1>"))
         sending.plan("<1>", [7])
-        sending.accept("<1>", sending.take("<1>"))
+        sending.accepted["<1>"].append(sending.take("<1>"))
         self.assertTrue(sending.is_complete("<1>"))
         self.assertIsNone(sending.take("<1>"), "more than was planned")
         self.assertIsNone(sending.take("<2>"), "not planned at all")
         self.assertFalse(sending.is_complete("<2>"))
 
+    def test_a_context_from_outside_has_no_sending(self):
+        sending = Sending()
+        for value, expected in ((sending, sending), ({"parts": {}}, None), (True, None)):
+            env = types.SimpleNamespace(context={CONTEXT_KEY: value})
+            self.assertIs(sending_of(env), expected)
+        self.assertIsNone(sending_of(types.SimpleNamespace(context={})))
+
     def test_sessions(self):
         smtp = smtplib.SMTP(timeout=1)
         self.assertTrue(is_session(smtp))
-        self.assertTrue(is_broken(smtp))
         self.assertFalse(is_session(None))
         watch(smtp)
         smtp.quit()  # where it is gone already

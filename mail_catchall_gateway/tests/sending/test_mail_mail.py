@@ -9,8 +9,8 @@ from odoo.tools import mute_logger
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
-from ...models.sending.mail_mail_wait import MAX_ATTEMPTS
-from .. import relay as relays
+from ...tools.pauses import MAX_ATTEMPTS
+from .. import smtp_relay as relays
 from ..common import CatchallCommon
 
 LOGGERS = ("odoo.addons.mail.models.mail_mail", "odoo.addons.base.models.ir_mail_server")
@@ -31,7 +31,7 @@ class Greylisting(relays.Relay):
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestMailWait(CatchallCommon):
+class TestMailMail(CatchallCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -122,7 +122,7 @@ class TestMailWait(CatchallCommon):
     def test_it_is_given_up_at_last(self):
         self.server.later = [self.ann.email]
         mail = self.make_mail(recipient_ids=self.ann.ids)
-        mail.catchall_attempts = MAX_ATTEMPTS
+        mail.catchall_attempts = MAX_ATTEMPTS["outgoing"]
         self.send(mail)
         self.assertEqual((mail.state, mail.failure_type), ("exception", "unknown"))
         mail.mark_outgoing()
@@ -176,15 +176,3 @@ class TestMailWait(CatchallCommon):
         planned = self.make_mail(recipient_ids=self.ann.ids, scheduled_date=later)
         self.env["mail.mail"].process_email_queue()
         self.assertEqual((mail.state, planned.state), ("sent", "outgoing"))
-
-    def test_scheduled_actions_that_a_wrong_clock_put_off(self):
-        later = fields.Datetime.now() + datetime.timedelta(days=400)
-        other = self.env.ref("base.autovacuum_job")
-        (self.queue | other).nextcall = later
-        self.env["ir.cron"]._register_hook()
-        self.assertLess(self.queue.nextcall, later)
-        self.assertEqual(other.nextcall, later, "not ours")
-        planned = fields.Datetime.now() + datetime.timedelta(hours=20)
-        self.queue.nextcall = planned
-        self.env["ir.cron"]._wake_mail_actions()
-        self.assertEqual(self.queue.nextcall, planned, "somebody wants that")

@@ -1,12 +1,16 @@
 """What leaves through a relay that accepts only our own addresses: a real one."""
 
+import inspect
 from email.message import EmailMessage
 from unittest.mock import patch
 
 from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
-from .. import relay as relays
+from odoo.addons.base.models import ir_mail_server as core
+
+from ...models.sending import ir_mail_server as ours
+from .. import smtp_relay as relays
 from ..common import CatchallCommon
 
 POLICIES = ("native", "dynamic", "forced")
@@ -14,7 +18,7 @@ PLACES = ("domain", "server", "parameter")
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestRelay(CatchallCommon):
+class TestIrMailServer(CatchallCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -280,6 +284,12 @@ class TestRelay(CatchallCommon):
                 left = self.relay_server.left[-1]
                 self.assertEqual(left.mail["From"].addresses[0].addr_spec, address)
                 self.assertEqual(left.envelope_from, domain.bounce_email)
+
+    def test_arguments_may_be_given_as_core_takes_them(self):
+        for name in ("connect", "build_email"):
+            ours_takes = inspect.signature(getattr(ours.IrMailServer, name))
+            core_takes = inspect.signature(getattr(core.IrMailServer, name))
+            self.assertEqual(ours_takes, core_takes, name)
 
     def test_the_configuration_of_the_command_line(self):
         port = self.relay.smtp_port

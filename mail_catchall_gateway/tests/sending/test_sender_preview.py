@@ -2,12 +2,14 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 
-from .. import relay as relays
+from ...models.sending.refusal_advice import ADVICE
+from ...tools.sending import refusal
+from .. import smtp_relay as relays
 from ..common import CatchallCommon
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
-class TestMailServerForm(CatchallCommon):
+class TestSenderPreview(CatchallCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -108,6 +110,13 @@ class TestMailServerForm(CatchallCommon):
                 with self.subTest(address=address), self.assertRaises(ValidationError):
                     record.from_address = address
         self.relay.from_address = "Outgoing@acme.com"
+
+    def test_there_is_advice_for_all_that_is_recognized(self):
+        codes = {code for _pattern, code in refusal._RULES}
+        self.assertEqual(codes, set(ADVICE))
+        self.assertEqual(self.relay._get_advice("250 OK"), "")
+        advice = self.env["ir.mail_server"]._get_advice("535 5.7.8 authentication failed")
+        self.assertIn("“Odoo's configuration file”", advice)
 
     def test_a_refused_mail_says_what_to_change(self):
         relay = relays.Relay(rf"[^@\s]+@{self.domain}")

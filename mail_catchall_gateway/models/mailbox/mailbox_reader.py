@@ -1,14 +1,15 @@
+import concurrent.futures
 import logging
 import time
 
 import psycopg2
 
-from odoo import fields, models
+from odoo import fields
 
-from ...tools.mailbox.mailbox import read_ahead
-from ...tools.mailbox.mailbox_result import FetchResult
+from ...tools.mailbox.mailbox import FetchResult, read_ahead
 from ...tools.message.source import summarize
 from ...tools.time_limit import in_days
+from .fetch_words import FetchWords
 
 _logger = logging.getLogger(__name__)
 
@@ -20,36 +21,58 @@ MAX_MAILS = 10_000
 DATA_ERRORS = ("22", "54")
 
 
-class FetchmailServer(models.Model):
-    """How a catch-all mailbox is read: stored and committed before it is acknowledged."""
+class MailboxReader:
+    """Reads a mailbox once: a mail is stored and committed before it is acknowledged.
 
-    _inherit = "fetchmail.server"
+    What an earlier run stored and could not acknowledge is fetched again and compared: the UID of
+    a mail that is gone may be another's (RFC 1939, 7), or the mailbox was restored.
 
-    def _read_mailbox(self, mailbox, line, until):
-        """Store and acknowledge mails, while the next ones are on their way.
+    Arguments:
+        server: ``fetchmail.server``, locked for this process
+        mailbox: its connection, see ``tools/mailbox/mailbox.py``
+    """
 
-        What an earlier run stored and could not acknowledge is fetched again and compared: the
-        UID of a mail that is gone may be another's (RFC 1939, 7), or the mailbox was restored.
+    def __init__(self, server, mailbox):
+        self.server = server
+        self.mailbox = mailbox
+        self.env = server.env
+        # for "Fetch Now": administrators may not read inbound emails; nothing of them is shown
+        self.inbounds = self.env["mail.catchall.inbound"].sudo()
+        self.is_pop = server._get_connection_type() == "pop"
+        # for other programs that read it
+        self.leaves_mail = self.is_pop and server.leave_days > 0
 
-        :param line: executor of the one thread that talks to the mail server
+    def read(self, until):
+        """Store what is new, acknowledge it, and say goodbye.
+
+        :param float until: when to stop, as ``time.monotonic`` counts
         :return FetchResult:
+        :raise Exception: what the connection raises, and MailboxError if the server says no
         """
-        uids = line.submit(mailbox.list).result()
-        stored = self._get_stored(mailbox.key, uids)
+        is_done = False
+        try:
+            # one thread talks to the mail server, while this one stores
+            with concurrent.futures.ThreadPoolExecutor(1) as line:
+                result = self._read(line, until)
+            is_done = True
+            return result
+        finally:
+            self._close(is_done)
+
+    def _read(self, line, until):
+        uids = line.submit(self.mailbox.list).result()
+        stored = self._get_stored(uids)
         left = self._get_left(stored)
         wanted = [uid for uid in uids if uid not in left]
+        size = self.server.batch_size
         count, is_late, acknowledged = 0, False, []
-        batches = read_ahead(line, mailbox, wanted[:MAX_MAILS], self.batch_size, BATCH_OCTETS)
-        for bodies in batches:
+        for bodies in read_ahead(line, self.mailbox, wanted[:MAX_MAILS], size, BATCH_OCTETS):
             known = self._find_known(bodies, stored)
-            new = self._store(
-                mailbox, {uid: raw for uid, raw in bodies.items() if uid not in known}
-            )
+            new = self._store({uid: raw for uid, raw in bodies.items() if uid not in known})
             # only what is committed may be acknowledged
             self.env.cr.commit()  # pylint: disable=invalid-commit
-            done = known if self._leaves_mail() else [*known, *new]
-            if done:
-                acknowledged.append(self._acknowledge(mailbox, line, done))
+            if done := known if self.leaves_mail else [*known, *new]:
+                acknowledged.append(line.submit(self.mailbox.acknowledge, done))
             count += len(new)
             is_late = time.monotonic() > until
             if is_late:
@@ -60,39 +83,36 @@ class FetchmailServer(models.Model):
             "fetched",
             count,
             has_more=bool(count or acknowledged) and (is_late or len(wanted) > MAX_MAILS),
-            text=self._describe_problems(mailbox.problems),
+            text=FetchWords(self.server).describe_problems(self.mailbox.problems),
         )
 
-    def _acknowledge(self, mailbox, line, uids):
-        """Have the server not show these mails again, when it comes to it."""
-        return line.submit(mailbox.acknowledge, uids)
+    def _close(self, is_done):
+        """Say goodbye. By POP only that deletes; an error before is the one to be told."""
+        try:
+            self.mailbox.close()
+        except Exception:
+            _logger.info("Mailbox %s did not say goodbye", self.server.name, exc_info=True)
+            if is_done and self.is_pop:
+                raise
 
     # ------------------------------------------------------------
     # WHAT AN EARLIER RUN STORED
     # ------------------------------------------------------------
 
-    def _leaves_mail(self):
-        """Tell whether stored mail stays in the mailbox for others, who read it by POP."""
-        return self._get_connection_type() == "pop" and self.leave_days > 0
-
-    def _get_stored(self, key, uids):
-        """Return what an earlier run stored, by UID.
-
-        :return dict: values of the inbound emails
-        """
+    def _get_stored(self, uids):
+        """Return the values of the inbound emails that an earlier run stored, by UID."""
         if not uids:
             return {}
-        domain = [("server_id", "=", self.id), ("uid", "in", uids)]
-        domain += [(name, "=", value) for name, value in key.items()]
+        domain = [("server_id", "=", self.server.id), ("uid", "in", uids)]
+        domain += [(name, "=", value) for name, value in self.mailbox.key.items()]
         names = ["uid", "create_date", "size", "message_id"]
-        rows = self.env["mail.catchall.inbound"].sudo().search_read(domain, names)
-        return {row["uid"]: row for row in rows}
+        return {row["uid"]: row for row in self.inbounds.search_read(domain, names)}
 
     def _get_left(self, stored):
         """Return the UIDs of stored mails that are to stay on the server for some more days."""
-        if not self._leaves_mail():
+        if not self.leaves_mail:
             return set()
-        limit = fields.Datetime.now() - in_days(self.leave_days)
+        limit = fields.Datetime.now() - in_days(self.server.leave_days)
         return {uid for uid, row in stored.items() if row["create_date"] > limit}
 
     def _find_known(self, bodies, stored):
@@ -107,8 +127,7 @@ class FetchmailServer(models.Model):
         if not uids:
             return []
         known, outdated = [], []
-        inbounds = self.env["mail.catchall.inbound"].sudo()
-        sources = inbounds.browse(stored[uid]["id"] for uid in uids)._get_source_attachments()
+        sources = self.inbounds.browse(stored[uid]["id"] for uid in uids)._get_source_attachments()
         checksums = {source.res_id: source.checksum for source in sources}
         for uid in uids:
             row, raw = stored[uid], bodies[uid]
@@ -121,15 +140,15 @@ class FetchmailServer(models.Model):
             )
             (known if is_same else outdated).append(uid)
         if outdated:
-            _logger.info("Mailbox %s uses UIDs again: %s", self.name, ", ".join(outdated))
-            inbounds.browse(stored[uid]["id"] for uid in outdated).uid = False
+            _logger.info("Mailbox %s uses UIDs again: %s", self.server.name, ", ".join(outdated))
+            self.inbounds.browse(stored[uid]["id"] for uid in outdated).uid = False
         return known
 
     # ------------------------------------------------------------
     # STORING
     # ------------------------------------------------------------
 
-    def _store(self, mailbox, bodies):
+    def _store(self, bodies):
         """Store mails. One that cannot be stored does not hold up the others.
 
         :param dict bodies: source by UID
@@ -138,7 +157,7 @@ class FetchmailServer(models.Model):
         """
         if not bodies:
             return []
-        key = {**mailbox.key, "server_id": self.id}
+        key = {**self.mailbox.key, "server_id": self.server.id}
         mails = [(body, {**key, "uid": uid}) for uid, body in bodies.items()]
         try:
             with self.env.cr.savepoint():
@@ -150,10 +169,8 @@ class FetchmailServer(models.Model):
             if isinstance(error, psycopg2.Error) and (error.pgcode or "")[:2] not in DATA_ERRORS:
                 raise
             if len(bodies) == 1:
-                _logger.warning(
-                    "A mail of mailbox %s could not be stored", self.name, exc_info=True
-                )
-                mailbox.problems.append(f"UID {next(iter(bodies))}: {error}")
+                text = "A mail of mailbox %s could not be stored"
+                _logger.warning(text, self.server.name, exc_info=True)
+                self.mailbox.problems.append(f"UID {next(iter(bodies))}: {error}")
                 return []
-        stored = (self._store(mailbox, {uid: body}) for uid, body in bodies.items())
-        return [uid for uids in stored for uid in uids]
+        return [uid for one, body in bodies.items() for uid in self._store({one: body})]

@@ -1,26 +1,56 @@
 from odoo import api, models, tools
 
-from ...tools.judging.delivery import delivery_of
-from ..routing.addressed import addressed_user_ids
+from ...tools.judging.delivery import addressed_user_ids, delivery_of
+from ...tools.sending.from_policy import FORCED
 
 
 class MailThread(models.AbstractModel):
-    """As whom users write, and who is notified of what comes in for them."""
+    """As whom users write, and who is notified of a message.
+
+    Another class in ``models/routing`` has what core asks while it looks for the place of an
+    incoming mail. Posting and notifying have nothing to do with that, and happen without it.
+    """
 
     _inherit = "mail.thread"
+
+    def _get_mail_thread_data(self, request_list):
+        """Show in the chatter as whom a user writes, before they do."""
+        res = super()._get_mail_thread_data(request_list)
+        if self and "suggestedRecipients" in request_list:
+            res["catchallSender"] = self._get_chatter_sender()
+        return res
+
+    def _get_chatter_sender(self):
+        """Return the From of what the user would write here, as people read it.
+
+        :return str: empty where they have no messaging alias, and all is as in stock Odoo
+        """
+        self.ensure_one()
+        user = self.env.user
+        if not user.alias_email:
+            return ""
+        # sudo: the alias domain of the document's company, which the user may not read; they see
+        # their own alias, or the address that all mail has
+        domain = self.sudo()._mail_get_alias_domains(default_company=self.env.company)[self.id]
+        servers = self.env["ir.mail_server"].with_context(domain_bounce_address=domain.bounce_email)
+        policy = servers._get_from_policy()
+        is_forced = policy.name == FORCED and not policy.is_native
+        return f"{user.name} <{policy.address if is_forced else user.alias_email}>"
 
     # ------------------------------------------------------------
     # IDENTITY
     # ------------------------------------------------------------
 
     def _message_compute_author(self, author_id=None, email_from=None, raise_on_email=True):
+        """Put the messaging alias of a user in the place of their own address."""
         author_id, email_from = super()._message_compute_author(
             author_id, email_from, raise_on_email
         )
         users = self.env["res.users"]
         replaced = users._replace_own_address(email_from)
         if replaced != email_from:
-            # colleagues who share an address: whom core took for the author
+            # colleagues who share an address: the one that core took for the author.
+            # sudo: their address, which is not shown
             author = self.env["res.partner"].sudo().browse(author_id or [])
             same = author.email_normalized == tools.email_normalize(email_from)
             email_from = users._replace_own_address(author.email_formatted) if same else replaced
@@ -53,12 +83,13 @@ class MailThread(models.AbstractModel):
     def _find_partner_of_alias(self, email):
         """Return the contact of the user whose messaging alias an address is, or none.
 
-        Also of whom it is the second own address, where core looks for the first.
+        Also of the user whose second own address it is, where core looks for the first.
         """
         address, users = tools.email_normalize(email, strict=False), self.env["res.users"]
         if self.env["mail.alias.domain"]._is_gateway_address(address):
             user = users._find_by_alias(address)
         else:
+            # sudo: as core finds the contact of a first own address
             user = users.sudo().browse(users._get_identities().get(address, [])[:1])
         return user.partner_id.with_env(self.env)
 
@@ -80,7 +111,8 @@ class MailThread(models.AbstractModel):
             partner_ids = [*(partner_ids or []), *readers.partner_id.ids]
         delivery = delivery_of(self.env)
         if delivery and delivery.mail.automatic.kind == "replied" and message_type == "email":
-            # nobody outside is told that a machine answered
+            # people outside are not told that a machine answered.
+            # sudo: whether the recipients are employees
             partners = self.env["res.partner"].sudo().browse(partner_ids or [])
             partner_ids = partners.filtered(lambda p: p.user_ids and not p.partner_share).ids
         message = super().message_post(message_type=message_type, partner_ids=partner_ids, **kwargs)
@@ -88,22 +120,23 @@ class MailThread(models.AbstractModel):
             delivery.outcome.posted.append((message.id, self._name, self.id))
         return message
 
-    def _notify_thread_by_email(self, message, recipients_data, **kwargs):
+    def _notify_thread_by_email(self, message, recipients_data, *args, **kwargs):
         """Send copies of what is in the Inbox to the users' own mailboxes.
 
         The Inbox notification becomes that of the email: there is one for each message and
         partner. It stays unread in the Inbox, and shows whether the copy could be sent.
         """
-        res = super()._notify_thread_by_email(message, recipients_data, **kwargs)
+        res = super()._notify_thread_by_email(message, recipients_data, *args, **kwargs)
         copies = self._notify_get_mailbox_copies(recipients_data)
         if copies:
             partner_ids = {data["id"] for data in copies}
-            # users may change their own notifications only
+            # sudo: users may change their own notifications only
             notifications = message.sudo().notification_ids.filtered(
                 lambda notification: notification.res_partner_id.id in partner_ids
             )
             notifications.notification_type = "email"
-            super()._notify_thread_by_email(message, copies, **{**kwargs, "resend_existing": True})
+            kwargs["resend_existing"] = True
+            super()._notify_thread_by_email(message, copies, *args, **kwargs)
         return res
 
     def _notify_get_mailbox_copies(self, recipients_data):
@@ -114,10 +147,11 @@ class MailThread(models.AbstractModel):
             for data in recipients_data
             if data["notif"] == "inbox" and data["uid"] in user_ids
         }
+        # sudo: whether other users want copies, and have an address
         users = self.env["res.users"].sudo().browse(in_inbox)
         users = users.filtered(lambda user: user.alias_copy_to_mailbox and user.email)
         return [{**in_inbox[user.id], "notif": "email"} for user in users]
 
     def _notify_get_copy_user_ids(self):
-        """Return who gets a copy of an Inbox message: whom the mail was written to."""
+        """Return the users who get a copy of an Inbox message: those the mail was written to."""
         return addressed_user_ids(self.env)
