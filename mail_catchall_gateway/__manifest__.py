@@ -7,7 +7,9 @@
     "license": "LGPL-3",
     "application": True,
     "depends": ["mail"],
-    "external_dependencies": {"python": ["aiosmtpd", "authres", "flufl.bounce", "rapidfuzz"]},
+    "external_dependencies": {
+        "python": ["aiosmtpd", "authres", "flufl.bounce", "publicsuffixlist", "rapidfuzz"]
+    },
     "data": [
         "security/mail_catchall_gateway_groups.xml",
         "security/mail_catchall_gateway_security.xml",
