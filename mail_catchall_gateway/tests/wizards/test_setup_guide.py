@@ -5,11 +5,9 @@ from unittest.mock import Mock
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, tagged
 
-from odoo.addons.base.models.ir_mail_server import IrMailServer, MailDeliveryException
-from odoo.addons.mail.models.fetchmail import FetchmailServer
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
-from ...models.mailbox.fetchmail_server_fetch import FetchmailServer as CatchallServer
-from ...wizards.setup import mail_catchall_setup_probe as probe
+from ...wizards.setup.mail_catchall_setup_probe import COPIES_WAIT, TIME_LIMIT
 from ..common import CatchallCommon, patch
 
 
@@ -24,6 +22,10 @@ class SetupCommon(CatchallCommon):
         action = cls.env["mail.catchall.setup"].with_company(cls.company_admin).action_open()
         cls.guide = cls.env["mail.catchall.setup"].browse(action["res_id"])
 
+    def patch_model(self, name, method, **kwargs):
+        """Replace a method of a model, whichever of its classes has it."""
+        return patch.object(type(self.env[name]), method, **kwargs)
+
     def enter_mailbox(self):
         with Form(self.guide) as form:
             form.step = "mailbox"
@@ -35,11 +37,11 @@ class SetupCommon(CatchallCommon):
         """Press Log In at a server that lets everybody in."""
         connection = Mock()
         connection.list.return_value = ("OK", list(folders))
-        with patch.object(FetchmailServer, "connect", return_value=connection):
+        with self.patch_model("fetchmail.server", "connect", return_value=connection):
             self.guide.action_check_mailbox()
 
     def log_in_smtp(self, error=None):
-        with patch.object(IrMailServer, "test_smtp_connection", side_effect=error):
+        with self.patch_model("ir.mail_server", "test_smtp_connection", side_effect=error):
             self.guide.action_check_smtp()
 
 
@@ -126,7 +128,7 @@ class TestSetupGuide(SetupCommon):
             (OSError("[SSL: WRONG_VERSION_NUMBER]"), "Check port and encryption"),
         ]:
             with self.subTest(error=error):
-                with patch.object(FetchmailServer, "connect", side_effect=error):
+                with self.patch_model("fetchmail.server", "connect", side_effect=error):
                     self.guide.action_check_mailbox()
                 self.assertEqual(self.guide.mailbox_state, "error")
                 self.assertIn(expected, self.guide.mailbox_text)
@@ -247,7 +249,7 @@ class TestRoundTripTest(SetupCommon):
         """Press Check Now, so many seconds after the last time."""
         self.guide.probe_started -= seconds
         self.guide.probe_arrived -= seconds if self.guide.probe_arrived else 0
-        with patch.object(CatchallServer, "fetch_mail"):
+        with self.patch_model("fetchmail.server", "fetch_mail"):
             return self.guide.action_check_now()
 
     # ------------------------------------------------------------
@@ -289,7 +291,7 @@ class TestRoundTripTest(SetupCommon):
         self.arrive(sent, x_rcpt=self.guide.probe_address)
         self.assertTrue(self.check(), "there may be more copies")
         self.arrive(sent)
-        self.assertFalse(self.check(probe.COPIES_WAIT))
+        self.assertFalse(self.check(COPIES_WAIT))
         self.assertEqual(self.guide.test_state, "ok", self.guide.test_text)
         findings = self.guide.test_findings
         self.assertEqual(findings["copies"], 2)
@@ -311,7 +313,7 @@ class TestRoundTripTest(SetupCommon):
         head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
         self.receive(head + sent.as_bytes(), server=self.guide.mailbox_id)
         self.check()
-        self.check(probe.COPIES_WAIT)
+        self.check(COPIES_WAIT)
         mailbox = self.guide.mailbox_id
         self.assertEqual((mailbox.trusted_hops, mailbox.trusted_authserv_id), (0, False))
         self.assertFalse(self.guide.is_taken_over)
@@ -327,7 +329,7 @@ class TestRoundTripTest(SetupCommon):
         sent.replace_header("Message-Id", "<1@ses.example>")
         self.arrive(sent)
         self.check()
-        self.check(probe.COPIES_WAIT)
+        self.check(COPIES_WAIT)
         states = {row["label"]: row["state"] for row in self.guide.test_report}
         self.assertEqual((states["Sender"], states["Message-Id"]), ("warning", "warning"))
 
@@ -362,15 +364,15 @@ class TestRoundTripTest(SetupCommon):
             error = MailDeliveryException("Failed", f"Mail delivery failed: {cause}")
             error.__context__ = cause
             with self.subTest(cause=cause):
-                with patch.object(IrMailServer, "send_email", side_effect=error):
+                with self.patch_model("ir.mail_server", "send_email", side_effect=error):
                     self.guide.action_test()
                 self.assertEqual(self.guide.test_state, "error")
                 self.assertIn(expected, self.guide.test_text)
 
     def test_nothing_comes(self):
         self.start()
-        with patch.object(FetchmailServer, "connect", side_effect=OSError):
-            self.assertTrue(self.check(probe.TIME_LIMIT - 10))
+        with self.patch_model("fetchmail.server", "connect", side_effect=OSError):
+            self.assertTrue(self.check(TIME_LIMIT - 10))
             self.assertFalse(self.check(11))
         self.assertIn("Nothing came within 5 minutes", self.guide.test_text)
 
@@ -392,5 +394,5 @@ class TestRoundTripTest(SetupCommon):
         self.arrive(sent)
         self.guide.probe_started = time.time() - 3600
         self.assertTrue(self.check())
-        self.assertFalse(self.check(probe.COPIES_WAIT))
+        self.assertFalse(self.check(COPIES_WAIT))
         self.assertEqual(self.guide.test_state, "ok")

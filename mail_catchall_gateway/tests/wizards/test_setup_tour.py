@@ -2,9 +2,6 @@ from unittest.mock import Mock
 
 from odoo.tests import HttpCase, tagged
 
-from odoo.addons.base.models.ir_mail_server import IrMailServer
-from odoo.addons.mail.models.fetchmail import FetchmailServer
-
 from ..common import patch
 
 
@@ -34,8 +31,8 @@ class TestSetupTour(HttpCase):
         aliases, users.alias_id = users.alias_id, False
         aliases.unlink()
         with (
-            patch.object(FetchmailServer, "connect", connect),
-            patch.object(IrMailServer, "test_smtp_connection"),
+            patch.object(type(self.env["fetchmail.server"]), "connect", connect),
+            patch.object(type(self.env["ir.mail_server"]), "test_smtp_connection"),
         ):
             self.start_tour(
                 "/web#action=base_setup.action_general_configuration",
