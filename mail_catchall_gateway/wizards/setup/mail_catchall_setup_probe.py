@@ -219,10 +219,6 @@ class MailCatchallSetupProbe(models.AbstractModel):
             )
         return ""
 
-    # ------------------------------------------------------------
-    # OTHER FOLDERS
-    # ------------------------------------------------------------
-
     def _look_into_folders(self, guide):
         """Return in words where else in the mailbox the test mail is, if it is there."""
         mailbox, address = guide.mailbox_id, guide.probe_address

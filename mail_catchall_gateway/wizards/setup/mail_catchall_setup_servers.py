@@ -87,7 +87,7 @@ class MailCatchallSetupServers(models.AbstractModel):
             guide.smtp_id = guide.smtp_id.create({**values, "active": False})
 
     # ------------------------------------------------------------
-    # MAILBOX
+    # LOGGING IN
     # ------------------------------------------------------------
 
     def _log_in_mailbox(self, mailbox):
@@ -129,10 +129,6 @@ class MailCatchallSetupServers(models.AbstractModel):
             # what was wanted is known
             with contextlib.suppress(Exception):
                 connection.logout()
-
-    # ------------------------------------------------------------
-    # SMTP ACCOUNT
-    # ------------------------------------------------------------
 
     def _log_in_account(self, guide):
         """Log in to the SMTP account of a guide; mail leaves by it from then on.
@@ -219,10 +215,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         address = domain.default_from_email or ""
         is_ours = address.endswith(f"@{domain.name}")
         return guide.company_id.name, address if is_ours else domain.catchall_email
-
-    # ------------------------------------------------------------
-    # ERRORS
-    # ------------------------------------------------------------
 
     def _clean_error(self, text):
         """Return the text of an error, without the marks of Python's bytes, on one line."""
