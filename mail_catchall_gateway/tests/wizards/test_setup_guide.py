@@ -199,9 +199,6 @@ class TestSetupGuide(SetupCommon):
         users.filtered("alias_id").write({"alias_name": False})
         self.guide.invalidate_recordset()
         self.assertEqual(self.guide.aliases_state, "todo")
-        self.assertEqual(
-            self.guide.action_give_aliases()["res_model"], "mail.catchall.alias.wizard"
-        )
 
     def test_settings_show_the_state_at_a_glance(self):
         self.receive(self.make_mail(f"nobody@{self.domain}"), [f"nobody@{self.domain}"])

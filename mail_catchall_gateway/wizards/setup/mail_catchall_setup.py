@@ -256,8 +256,10 @@ class MailCatchallSetup(models.Model):
     )
     def _compute_states(self):
         for guide in self:
-            guide.domain_state, guide.domain_text = guide._check_domain()
+            # first: the domain is read with all rights, and with it all that the guide holds;
+            # the mailbox only by users who may read the guide
             guide.mailbox_state, guide.mailbox_text = guide._check_mailbox()
+            guide.domain_state, guide.domain_text = guide._check_domain()
             guide.aliases_state, guide.aliases_text = guide._check_aliases()
 
     def _check_domain(self):
@@ -437,16 +439,6 @@ class MailCatchallSetup(models.Model):
             raise UserError(_("Enter the domain first."))
         state, text = self.env["mail.catchall.setup.servers"]._log_in_account(self)
         self.write({"smtp_state": state, "smtp_text": text})
-
-    def action_give_aliases(self):
-        """Open the wizard that proposes and gives aliases."""
-        return self.env["ir.actions.act_window"]._for_xml_id(
-            "mail_catchall_gateway.mail_catchall_alias_wizard_action"
-        )
-
-    def action_show_aliases(self):
-        """Show the users, and who has which alias."""
-        return self.env["ir.actions.act_window"]._for_xml_id("base.action_res_users")
 
     def action_test(self):
         """Send a test mail to a random address of the domain.
