@@ -99,7 +99,6 @@ class MailCatchallSetup(models.Model):
         domain="[('setup_id', '=', id)]",
         help="The folder that mail for all addresses arrives in. Nearly always the inbox.",
     )
-    mailbox_hint = fields.Text(compute="_compute_hints")
     mailbox_error = fields.Text(readonly=True)
     mailbox_state = fields.Selection(STATES, compute="_compute_states")
     mailbox_text = fields.Text(compute="_compute_states")
@@ -129,7 +128,6 @@ class MailCatchallSetup(models.Model):
         help="Domains and addresses, separated by commas, that the account may send as. For mail "
         "from others Odoo replaces the sender.",
     )
-    smtp_hint = fields.Text(compute="_compute_hints")
     smtp_state = fields.Selection(STATES, default="todo", readonly=True)
     smtp_text = fields.Text(
         readonly=True,
@@ -180,14 +178,6 @@ class MailCatchallSetup(models.Model):
     def _compute_found_notes(self):
         servers = self.env["mail.catchall.setup.servers"]
         self.found_notes = servers._format_found(servers._get_found()) or False
-
-    @api.depends("mailbox_provider", "smtp_provider")
-    def _compute_hints(self):
-        servers = self.env["mail.catchall.setup.servers"]
-        mailbox_hints, smtp_hints = servers._get_mailbox_hints(), servers._get_smtp_hints()
-        for guide in self:
-            guide.mailbox_hint = mailbox_hints.get(guide.mailbox_provider, False)
-            guide.smtp_hint = smtp_hints.get(guide.smtp_provider, False)
 
     @api.depends("alias_domain_id.name", "mailbox_provider", "smtp_provider")
     def _compute_dns_records(self):

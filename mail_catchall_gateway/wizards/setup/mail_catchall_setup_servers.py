@@ -86,6 +86,23 @@ class MailCatchallSetupServers(models.AbstractModel):
             # no mail shall leave by it before somebody could log in
             guide.smtp_id = guide.smtp_id.create({**values, "active": False})
 
+    def _prepare_dns_records(self, guide):
+        """Return the DNS records that a domain needs, each with what it is for."""
+        purposes = {
+            "mx": _("MX: where mail for the domain is delivered."),
+            "spf": _("SPF: who may send for the domain. A domain has only one such record."),
+            "dkim": _("DKIM: the key with which your mail is signed. Your provider shows it."),
+            "dmarc": _(
+                "DMARC: what others do with mail that passes neither SPF nor DKIM. p=none asks "
+                "them to do nothing yet."
+            ),
+        }
+        receiving, sending = map(get_provider, (guide.mailbox_provider, guide.smtp_provider))
+        return [
+            {**dataclasses.asdict(record), "purpose": purposes[record.purpose]}
+            for record in dns_records(guide.alias_domain_id.name, receiving, sending)
+        ]
+
     # ------------------------------------------------------------
     # LOGGING IN
     # ------------------------------------------------------------
@@ -233,71 +250,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         else:
             advice = _("Check the name of the server, the port and the encryption.")
         return f"{text.rstrip(' .')}. {advice}"
-
-    # ------------------------------------------------------------
-    # PROVIDERS
-    # ------------------------------------------------------------
-
-    def _get_mailbox_hints(self):
-        """Return what one has to know of a provider before the login works, by its code."""
-        return {
-            "gmail": _(
-                "Google takes an app password here, not that of the account: Google Account / "
-                "Security / 2-Step Verification / App Passwords. To log in by OAuth, switch on "
-                "“Use a Gmail Server” in the settings, and choose that mailbox here. For the "
-                "catch-all: Google Admin / Apps / Gmail / Default Routing, with the box that adds "
-                "X-Gm-Original-To."
-            ),
-            "microsoft": _(
-                "Microsoft takes no password for IMAP: switch on “Use an Outlook Server” in the "
-                "settings, connect a mailbox there, and choose it here. Microsoft does not tell "
-                "for whom a mail in a catch-all mailbox was: only addresses in To and Cc are found."
-            ),
-            "ionos": _(
-                "The server is called as in your country: imap.ionos.de, imap.ionos.fr, "
-                "imap.ionos.co.uk. The same goes for MX and SPF."
-            ),
-            "infomaniak": _("The mailbox has to be called catchall, and nothing else."),
-            "other": _(
-                "Your provider calls it catch-all, or an alias or forwarding for *@your-domain."
-            ),
-        }
-
-    def _get_smtp_hints(self):
-        return {
-            "gmail": _(
-                "smtp.gmail.com replaces the sender unless it is one of the account's verified "
-                "“Send mail as” addresses. With Google Workspace, use smtp-relay.gmail.com, "
-                "port 587, STARTTLS, and allow your server in Google Admin / Apps / Gmail / "
-                "Routing / SMTP relay service."
-            ),
-            "microsoft": _(
-                "The account may send only as itself, its aliases, and mailboxes that it has the "
-                "right “Send As” of. Addresses that exist only in Odoo are refused: choose another "
-                "SMTP account, or “Replace every address” as its Sender Address."
-            ),
-            "ionos": _(
-                "The account may send as any address of its domain. The server is called as in "
-                "your country: smtp.ionos.de, smtp.ionos.fr, smtp.ionos.co.uk."
-            ),
-        }
-
-    def _prepare_dns_records(self, guide):
-        """Return the DNS records that a domain needs, each with what it is for."""
-        purposes = {
-            "mx": _("MX: where mail for the domain is delivered."),
-            "spf": _("SPF: who may send for the domain. A domain has only one such record."),
-            "dkim": _("DKIM: the key with which your mail is signed. Your provider shows it."),
-            "dmarc": _(
-                "DMARC: what others do with mail that passes neither SPF nor DKIM. p=none asks "
-                "them to do nothing yet."
-            ),
-        }
-        receiving, sending = map(get_provider, (guide.mailbox_provider, guide.smtp_provider))
-        return [
-            {**dataclasses.asdict(record), "purpose": purposes[record.purpose]}
-            for record in dns_records(guide.alias_domain_id.name, receiving, sending)
-        ]
 
     # ------------------------------------------------------------
     # WHAT WAS SET UP BEFORE THE GATEWAY CAME
