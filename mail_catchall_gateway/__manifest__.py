@@ -13,6 +13,7 @@
             "authres",
             "flufl.bounce",
             "IMAPClient>=2.3.1",
+            "publicsuffixlist",
             "rapidfuzz",
             "text-unidecode",
         ]

@@ -42,6 +42,7 @@ from .settings import test_screens
 from .settings import test_tours
 from .settings import test_what_is_said
 from .tools.addresses import test_addresses
+from .tools.addresses import test_organizational_domain
 from .tools.addresses import test_properties_addresses
 from .tools.addresses import test_recipients
 from .tools.addresses import test_reply_mailboxes

@@ -684,7 +684,11 @@ class TestSenderAuthentication(BaseCase):
             ("acme.test", "acme.test", "pass"),
             ("acme.test", "mail.acme.test", "pass"),
             ("mail.acme.test", "acme.test", "pass"),
-            ("a.acme.test", "b.acme.test", "fail"),  # no public suffix list
+            ("a.acme.test", "b.acme.test", "pass"),  # RFC 7489, 3.1.1: one organization
+            ("acme.co.uk", "mail.acme.co.uk", "pass"),
+            ("acme.co.uk", "evil.co.uk", "fail"),
+            ("acme.co.uk", "co.uk", "fail"),
+            ("john.github.io", "github.io", "fail"),
             ("ACME.test.", "acme.TEST", "pass"),
             ("acme.test", "acme.test.", "pass"),
             ("acme.test", "evilacme.test", "fail"),
