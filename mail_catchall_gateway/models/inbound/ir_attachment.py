@@ -1,18 +1,11 @@
-import base64
 import concurrent.futures
 import errno
-import logging
 import os
-
-import psycopg2
 
 from odoo import _, api, models
 from odoo.exceptions import AccessError
 
 from ...tools.judging.delivery import delivery_of
-from ...tools.message.archive import may_be_read
-
-_logger = logging.getLogger(__name__)
 
 #: A disk syncs many files in about the time of one, if it is asked for them together.
 SYNC_THREADS = 8
@@ -47,8 +40,7 @@ class IrAttachment(models.Model):
 
         :raise OSError: if the file is not whole; the mail waits then
         """
-        context = self.env.context
-        if context.get("catchall_delivery") is None and not context.get("catchall_source"):
+        if not self._is_guarded():
             return super()._file_write(bin_value, checksum)
         try:
             fname = super()._file_write(bin_value, checksum)
@@ -63,35 +55,21 @@ class IrAttachment(models.Model):
 
     @api.model
     def _index(self, bin_data, file_type, checksum=None):
-        """Read no text out of what came by mail and could fill the memory.
+        """Read no text out of what comes by mail: a small file may fill the memory when unpacked.
 
         Nor out of sources: nobody may search in them.
         """
-        context = self.env.context
-        if context.get("catchall_source"):
-            return False
-        if context.get("catchall_delivery") and not may_be_read(bin_data):
+        if self._is_guarded():
             return False
         return super()._index(bin_data, file_type, checksum=checksum)
 
-    def _postprocess_contents(self, values):
-        """Keep an image of a mail as it came where core could not make it smaller.
+    @api.model
+    def _is_guarded(self):
+        """Tell whether what is written is a mail or came with one.
 
-        Pillow raises on what is damaged, and unpacks 170 million pixels if it is asked to.
+        Anybody may put the key for sources into the context: writing only becomes stricter.
         """
-        delivery = delivery_of(self.env)
-        if delivery is None or not (values.get("mimetype") or "").startswith("image/"):
-            return super()._postprocess_contents(values)
-        content = values.get("raw") or base64.b64decode(values.get("datas") or b"")
-        if not delivery.outcome.may_shrink(content):
-            return values
-        try:
-            return super()._postprocess_contents(values)
-        except psycopg2.Error:
-            raise  # not the image's fault
-        except Exception:
-            _logger.info("Image %s was left as it came", values.get("name"), exc_info=True)
-            return values
+        return bool(self.env.context.get("catchall_source")) or delivery_of(self.env) is not None
 
     # ------------------------------------------------------------
     # SOURCES OF MAIL

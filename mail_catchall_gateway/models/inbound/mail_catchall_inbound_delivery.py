@@ -52,6 +52,7 @@ class MailCatchallInbound(models.Model):
         gateway = self.env["mail.thread"].with_context(
             catchall_delivery=delivery,
             fetchmail_cron_running=True,
+            image_no_postprocess=True,  # Pillow unpacks 170 million pixels if it is asked to
             default_fetchmail_server_id=server.id,
             mail_notify_force_send=False,
         )

@@ -2,7 +2,8 @@ import datetime
 
 from odoo.tests.common import BaseCase
 
-from ....tools.message.source import MAX_LENGTH, MAX_MESSAGE_ID, header_fields, one_line, summarize
+from ....tools.message.header_text import MAX_LENGTH, one_line
+from ....tools.message.source import MAX_MESSAGE_ID, header_fields, summarize
 
 
 class TestSource(BaseCase):
@@ -62,3 +63,5 @@ class TestSource(BaseCase):
     def test_one_line(self):
         self.assertEqual(one_line(" a\r\nb\0\tc "), "a b c")
         self.assertEqual(one_line("\ud800"), "?")
+        self.assertEqual(one_line(" abc def ", 5), "abc d")
+        self.assertEqual(one_line(" abc def ", 5, read=2), "ab")
