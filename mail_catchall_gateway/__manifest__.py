@@ -7,7 +7,7 @@
     "license": "LGPL-3",
     "application": True,
     "depends": ["mail"],
-    "external_dependencies": {"python": ["aiosmtpd", "authres", "flufl.bounce", "rapidfuzz"]},
+    "external_dependencies": {"python": ["aiosmtpd", "flufl.bounce", "rapidfuzz"]},
     "data": [
         "security/mail_catchall_gateway_groups.xml",
         "security/mail_catchall_gateway_security.xml",

@@ -3,8 +3,7 @@ import re
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
-from ...tools.addresses.addresses import is_domain_name, normalize_domain
-from ...tools.addresses.subaddress import split_subaddress
+from ...tools.addresses.addresses import is_domain_name, normalize_domain, split_subaddress
 
 
 class MailAliasDomain(models.Model):

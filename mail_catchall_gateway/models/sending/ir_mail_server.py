@@ -1,7 +1,8 @@
 from odoo import api, models
 from odoo.tools import consteq
 
-from ...tools.message.header_text import one_line, plain_line
+from ...tools.message.header_text import plain_line
+from ...tools.message.header_text import safe_value as one_line
 from ...tools.sending.inline_images import embed_images, find_image_links
 from ...tools.sending.sendable import as_plain, make_sendable
 

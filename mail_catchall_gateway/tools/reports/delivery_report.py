@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import re
 
-from ..message.source import one_line
+from ..message.header_text import one_line
 from .report_parts import (
     ENCODING,
     MAX_PARTS,

@@ -7,8 +7,8 @@ import re
 
 from flufl.bounce import all_failures
 
-from ..addresses.addresses import normalize_address
-from ..message.source import one_line
+from ..addresses.addresses import ATOM, DOMAIN, normalize_address
+from ..message.header_text import one_line
 from .report_parts import get_content_type, get_field
 
 _logger = logging.getLogger(__name__)
@@ -17,10 +17,8 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
 
 _MAX_LINE = 300  # expressions of flufl.bounce take the square of a line's length
 
-ADDRESS = re.compile(
-    r'(?:"[^"]{1,64}"|[^\s"<>(),:;@\[\]\\]{1,255})'
-    r"@(?:\[[^\[\]\s]{1,64}\]|[^\s\"<>(),:;@\[\]\\/]{1,255})"
-)
+# a report may hold thousands of quotation marks: what they quote is short
+ADDRESS = re.compile(rf'(?:"[^"]{{1,64}}"|{ATOM})@{DOMAIN}')
 _ORIGINAL = re.compile(
     r"[ \t]*--.*(?:original mess|copy of|returned mess|message header)"
     r"|(?:received|return-path|message-id|dkim-signature):",

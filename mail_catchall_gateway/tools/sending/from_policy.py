@@ -7,7 +7,7 @@ import functools
 import re
 
 from ..addresses.addresses import normalize_address
-from ..message.source import storable
+from ..message.header_text import CONTROL, one_line
 
 NATIVE, DYNAMIC, FORCED = "native", "dynamic", "forced"
 
@@ -160,8 +160,7 @@ def _split_clean(value):
 
 def _clean(text):
     """Return a text on one line, without what could begin another header field."""
-    text = re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]+", " ", str(text or ""))
-    return " ".join(storable(text).split())
+    return one_line(CONTROL.sub(" ", str(text or "")), None)
 
 
 def _cut(text):
