@@ -23,6 +23,7 @@ class IrAttachment(models.Model):
         message, it neither looks at rules nor at the groups of the field.
         """
         if self and not self.env.su and self.env.is_system():
+            # sudo: a rule hides the sources from who is asked about here
             sources = self.sudo().search_count(
                 [
                     ("id", "in", self.ids),
@@ -87,7 +88,7 @@ class IrAttachment(models.Model):
         for raw in sources:
             self._remove_torn_file(raw)
         attachments = (
-            self.sudo()
+            self.sudo()  # sudo: nobody has a right to create sources
             .with_context(catchall_source=True)
             .create(
                 [
@@ -120,18 +121,12 @@ class IrAttachment(models.Model):
     def _sync_to_disk(self, attachments):
         """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not.
 
-        :raise OSError: if a file is not there or not whole: core only logs that the disk is full
+        :raise OSError: if a file is not there
         """
-        if not any(attachments.mapped("store_fname")):
-            return  # kept in the database
-        sizes = {
-            self._full_path(attachment.store_fname): attachment.file_size
-            for attachment in attachments
-            if attachment.store_fname
-        }
-        folders = {os.path.dirname(path): None for path in sizes}
+        paths = [self._full_path(fname) for fname in attachments.mapped("store_fname") if fname]
+        folders = {os.path.dirname(path) for path in paths}
         with concurrent.futures.ThreadPoolExecutor(SYNC_THREADS) as pool:
-            list(pool.map(_sync, *zip(*{**sizes, **folders}.items(), strict=True)))
+            list(pool.map(_sync, [*paths, *folders]))
 
 
 def _check_whole(path, size):
@@ -144,10 +139,8 @@ def _check_whole(path, size):
         raise OSError(errno.ENOSPC, "The disk of the filestore is full")
 
 
-def _sync(path, size):
-    """Have the disk keep a file of this size, or a folder where it is None."""
-    if size is not None:
-        _check_whole(path, size)
+def _sync(path):
+    """Have the disk keep a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -3,8 +3,6 @@
 import dataclasses
 import datetime
 import email
-import email.errors
-import email.header
 import email.parser
 import email.policy
 import email.utils
@@ -137,15 +135,8 @@ def decode_ids(value):
 
 
 def _decode(value):
-    if value is None:
-        return ""
-    if isinstance(value, str):  # else it is a Header, which has nothing to decode
-        value = value[:MAX_DECODED]
-    try:
-        decoded = str(email.header.make_header(email.header.decode_header(value)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
-        decoded = ""
-    return one_line(decoded or str(value))  # a broken encoded word is shown as it came
+    text = str(value or "")[:MAX_DECODED]
+    return one_line(decode_words(text) or text)  # a broken encoded word is shown as it came
 
 
 def _date(value):
