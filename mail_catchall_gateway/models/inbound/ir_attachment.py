@@ -124,9 +124,8 @@ class IrAttachment(models.Model):
         :raise OSError: if a file is not there
         """
         paths = [self._full_path(fname) for fname in attachments.mapped("store_fname") if fname]
-        folders = {os.path.dirname(path) for path in paths}
         with concurrent.futures.ThreadPoolExecutor(SYNC_THREADS) as pool:
-            list(pool.map(_sync, [*paths, *folders]))
+            list(pool.map(_sync, {*paths, *map(os.path.dirname, paths)}))
 
 
 def _check_whole(path, size):
