@@ -10,7 +10,6 @@
     "external_dependencies": {
         "python": [
             "aiosmtpd",
-            "authres",
             "flufl.bounce",
             "IMAPClient>=2.3.1",
             "publicsuffixlist",

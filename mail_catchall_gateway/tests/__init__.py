@@ -58,7 +58,6 @@ from .tools.mailbox import test_lmtp_server
 from .tools.mailbox import test_mailbox
 from .tools.mailbox import test_properties_imap
 from .tools.mailbox import test_round_trip
-from .tools.message import test_archive
 from .tools.message import test_header_text
 from .tools.message import test_properties_mail
 from .tools.message import test_repair

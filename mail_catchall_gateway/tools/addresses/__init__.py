@@ -5,4 +5,3 @@ from . import recipients
 from . import reply_to
 from . import signed_address
 from . import similar_addresses
-from . import subaddress

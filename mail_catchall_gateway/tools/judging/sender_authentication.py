@@ -8,11 +8,9 @@ worth what its authserv-id and its place are worth.
 import dataclasses
 import re
 
-import authres
-
 from ..addresses.addresses import normalize_address
 from ..addresses.organizational_domain import organizational_domain
-from ..message.source import one_line
+from ..message.header_text import one_line
 
 #: The configured id that stands for fields without any (Microsoft 365).
 NO_ID = "-"
@@ -217,27 +215,15 @@ def _flatten(value):
 
 def _parse(text):
     """Return the (method, result, {property: [values]}) of flattened results."""
-    text = text.strip("; ")
-    try:
-        found = [
-            (one.method, one.result, [(f"{p.type}.{p.name}", p.value) for p in one.properties])
-            for one in authres.parse_value(f"id; {text}").results
-        ]
-    except Exception:  # it refuses much that real servers write, and no mail may fail on it
-        found = [
-            (match[1].lower(), match[2].lower(), _properties(part))
-            for part in text.split(";")
-            if (match := _RESULT.match(part))
-        ]
-    return [(method, result, _group(properties)) for method, result, properties in found]
+    return [
+        (match[1].lower(), match[2].lower(), _properties(part))
+        for part in text.split(";")
+        if (match := _RESULT.match(part))
+    ]
 
 
 def _properties(part):
-    return [(f"{kind}.{name}".lower(), value) for kind, name, value in _PROPERTY.findall(part)]
-
-
-def _group(properties):
     values = {}
-    for name, value in properties:
-        values.setdefault(name, []).append(value)
+    for kind, name, value in _PROPERTY.findall(part):
+        values.setdefault(f"{kind}.{name}".lower(), []).append(value)
     return values

@@ -12,7 +12,7 @@ from odoo.tools import email_normalize, formataddr
 
 from ...tools.mailbox.imap_folders import parse_list
 from ...tools.mailbox.mail_providers import dns_records, get_provider
-from ...tools.message.source import one_line
+from ...tools.message.header_text import one_line
 
 #: What is likely for a server that is not set up yet.
 MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True}
