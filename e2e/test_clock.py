@@ -29,7 +29,7 @@ def jump(how_far):
 def run_actions(world):
     """Do what the scheduled actions do, where they run at all."""
     world.cycle()
-    world.env["res.users"]._send_catchall_digests()
+    world.env["mail.catchall.digest"]._send_all()
     world.commit()
 
 

@@ -1,7 +1,7 @@
 {
     "name": "Catch-all Email Gateway",
     "summary": "One catch-all mailbox and one SMTP account give every employee a business address",
-    "version": "17.0.1.0.0",
+    "version": "17.0.2.0.0",
     "category": "Productivity/Discuss",
     "author": "mail_catchall_gateway maintainers",
     "license": "LGPL-3",

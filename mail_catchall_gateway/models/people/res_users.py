@@ -310,12 +310,3 @@ class ResUsers(models.Model):
         aliases = self.env["mail.alias"].sudo().search([("alias_full_name", "in", names)])
         alias = min(aliases, key=lambda a: names.index(a.alias_full_name), default=aliases)
         return alias.alias_user_id.filtered("active")
-
-    # ------------------------------------------------------------
-    # DIGEST
-    # ------------------------------------------------------------
-
-    @api.model
-    def _send_catchall_digests(self):
-        """Send the daily digests: what the scheduled action calls."""
-        self.env["mail.catchall.digest"]._send_all()
