@@ -10,9 +10,9 @@
     "external_dependencies": {
         "python": [
             "aiosmtpd",
-            "authres",
             "flufl.bounce",
             "IMAPClient>=2.3.1",
+            "publicsuffixlist",
             "rapidfuzz",
             "text-unidecode",
         ]

@@ -15,7 +15,7 @@ def post_init_hook(env):
         # written before core normalized it (odoo 16 and earlier)
         parameters.set_param(ALLOWED_DOMAINS, allowed)
     _lower_domain_names(env)
-    env["mail.catchall.setup"]._announce_found()
+    env["mail.catchall.setup.servers"]._announce_found()
 
 
 def _lower_domain_names(env):

@@ -42,6 +42,7 @@ from .settings import test_screens
 from .settings import test_tours
 from .settings import test_what_is_said
 from .tools.addresses import test_addresses
+from .tools.addresses import test_organizational_domain
 from .tools.addresses import test_properties_addresses
 from .tools.addresses import test_recipients
 from .tools.addresses import test_reply_mailboxes
@@ -57,7 +58,6 @@ from .tools.mailbox import test_lmtp_server
 from .tools.mailbox import test_mailbox
 from .tools.mailbox import test_properties_imap
 from .tools.mailbox import test_round_trip
-from .tools.message import test_archive
 from .tools.message import test_header_text
 from .tools.message import test_properties_mail
 from .tools.message import test_repair

@@ -8,8 +8,6 @@ from unittest.mock import Mock, patch
 
 from odoo.tests import Form
 
-from odoo.addons.base.models.ir_mail_server import IrMailServer
-from odoo.addons.mail.models.fetchmail import FetchmailServer
 from odoo.addons.mail.tests.common import MailCommon, mail_new_test_user
 
 
@@ -256,6 +254,10 @@ class SetupCommon(CatchallCommon):
         action = cls.env["mail.catchall.setup"].with_company(cls.company_admin).action_open()
         cls.guide = cls.env["mail.catchall.setup"].browse(action["res_id"])
 
+    def patch_model(self, name, method, **kwargs):
+        """Replace a method of a model, whichever of its classes has it."""
+        return patch.object(type(self.env[name]), method, **kwargs)
+
     def enter_mailbox(self):
         with Form(self.guide) as form:
             form.step = "mailbox"
@@ -267,11 +269,11 @@ class SetupCommon(CatchallCommon):
         """Press Log In at a server that lets everybody in."""
         connection = Mock()
         connection.list.return_value = ("OK", list(folders))
-        with patch.object(FetchmailServer, "connect", return_value=connection):
+        with self.patch_model("fetchmail.server", "connect", return_value=connection):
             self.guide.action_check_mailbox()
 
     def log_in_smtp(self, error=None):
-        with patch.object(IrMailServer, "test_smtp_connection", side_effect=error):
+        with self.patch_model("ir.mail_server", "test_smtp_connection", side_effect=error):
             self.guide.action_check_smtp()
 
 

@@ -2,7 +2,7 @@ from odoo import _, api, fields, models
 
 
 class MailCatchallBounce(models.TransientModel):
-    """Asks what the senders are told of mail that nobody gets."""
+    """Asks the manager what to tell the senders of mail that nobody gets."""
 
     _name = "mail.catchall.bounce"
     _description = "Send Inbound Emails Back"
@@ -22,6 +22,7 @@ class MailCatchallBounce(models.TransientModel):
         for wizard in self:
             inbounds = wizard.inbound_ids._origin
             inbounds._check_readable()
+            # sudo: managers read no sources; the unknown addresses stand in the list too
             review = self.env["mail.catchall.review"].sudo()
             addresses = {a for inbound in inbounds.sudo() for a in review._get_unknown(inbound)}
             senders = inbounds._get_senders() if inbounds else []

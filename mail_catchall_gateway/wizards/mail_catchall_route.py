@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 
 
 class MailCatchallRoute(models.TransientModel):
-    """Asks to whom, or to which document, mail goes that the gateway did not deliver."""
+    """Asks the manager which user, team or document gets mail that was not delivered."""
 
     _name = "mail.catchall.route"
     _description = "Deliver Inbound Emails"
@@ -45,6 +45,7 @@ class MailCatchallRoute(models.TransientModel):
         for wizard in self:
             inbounds = wizard.inbound_ids._origin
             inbounds._check_readable()
+            # sudo: the suggested alias of mail that the manager may read
             alias = inbounds.sudo().suggested_alias_id[:1]
             wizard.user_id = alias.alias_user_id
             wizard.alias_id = alias if not alias.is_user_alias else False
@@ -62,8 +63,10 @@ class MailCatchallRoute(models.TransientModel):
     def _get_alias(self):
         """Return the alias that was chosen, or none."""
         self.ensure_one()
+        # sudo: a manager delivers to every user and alias, also to those they may not read
         if self.target == "user":
             return self.user_id.sudo().alias_id
+        # sudo: as above
         return self.alias_id.sudo() if self.target == "alias" else self.env["mail.alias"]
 
     def _get_changes(self):
@@ -92,6 +95,7 @@ class MailCatchallRoute(models.TransientModel):
                     alias=alias.display_name,
                 )
                 values = alias._prepare_further_values(local_part)
+                # sudo: managers give further addresses, in domains of their own companies only
                 changes.append((text, self.env["mail.alias"].sudo(), values))
             elif recipient.kind == "foreign" and name not in foreign:
                 foreign.append(name)
@@ -104,9 +108,10 @@ class MailCatchallRoute(models.TransientModel):
         return changes
 
     def _get_addresses(self):
-        """Return for whom the mails were delivered, else to whom they are written."""
+        """Return the addresses the mails were delivered for, else those they are written to."""
         inbounds = self.inbound_ids._origin
         inbounds._check_readable()
+        # sudo: the recipients in the header, of mail that the manager may read
         review = self.env["mail.catchall.review"].sudo()
         return [
             address for inbound in inbounds.sudo() for address in review._get_written_to(inbound)
@@ -128,9 +133,11 @@ class MailCatchallRoute(models.TransientModel):
                 raise UserError(_("Choose a document first."))
             document.check_access_rights("write")
             document.check_access_rule("write")
+            # sudo: OdooBot posts there; the manager's own access to it was asked
+            document_sudo = document.sudo()
             self.inbound_ids._review(
                 _("Posted on a Document"),
-                lambda review, mail: review._attach_to(mail, document.sudo()),
+                lambda review, mail: review._attach_to(mail, document_sudo),
                 document.display_name,
             )
             return {"type": "ir.actions.act_window_close"}
@@ -148,6 +155,7 @@ class MailCatchallRoute(models.TransientModel):
         """Make such mail arrive by itself: a manager of the gateway decides about its addresses."""
         for _text, records, values in self._get_changes():
             if records:
+                # sudo: managers decide about domains of their own companies (_get_changes)
                 records.sudo().write(values)
             else:
                 records.create(values)

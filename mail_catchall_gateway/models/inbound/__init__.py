@@ -9,4 +9,3 @@ from . import mail_catchall_queue
 from . import mail_catchall_rejection
 from . import mail_catchall_retention
 from . import mail_catchall_review
-from . import zz_probe_tmp

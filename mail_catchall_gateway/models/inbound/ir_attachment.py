@@ -1,18 +1,11 @@
-import base64
 import concurrent.futures
 import errno
-import logging
 import os
-
-import psycopg2
 
 from odoo import _, api, models
 from odoo.exceptions import AccessError
 
 from ...tools.judging.delivery import delivery_of
-from ...tools.message.archive import may_be_read
-
-_logger = logging.getLogger(__name__)
 
 #: A disk syncs many files in about the time of one, if it is asked for them together.
 SYNC_THREADS = 8
@@ -30,6 +23,7 @@ class IrAttachment(models.Model):
         message, it neither looks at rules nor at the groups of the field.
         """
         if self and not self.env.su and self.env.is_system():
+            # sudo: a rule hides the sources from who is asked about here
             sources = self.sudo().search_count(
                 [
                     ("id", "in", self.ids),
@@ -47,8 +41,7 @@ class IrAttachment(models.Model):
 
         :raise OSError: if the file is not whole; the mail waits then
         """
-        context = self.env.context
-        if context.get("catchall_delivery") is None and not context.get("catchall_source"):
+        if not self._is_guarded():
             return super()._file_write(bin_value, checksum)
         try:
             fname = super()._file_write(bin_value, checksum)
@@ -63,35 +56,21 @@ class IrAttachment(models.Model):
 
     @api.model
     def _index(self, bin_data, file_type, checksum=None):
-        """Read no text out of what came by mail and could fill the memory.
+        """Read no text out of what comes by mail: a small file may fill the memory when unpacked.
 
         Nor out of sources: nobody may search in them.
         """
-        context = self.env.context
-        if context.get("catchall_source"):
-            return False
-        if context.get("catchall_delivery") and not may_be_read(bin_data):
+        if self._is_guarded():
             return False
         return super()._index(bin_data, file_type, checksum=checksum)
 
-    def _postprocess_contents(self, values):
-        """Keep an image of a mail as it came where core could not make it smaller.
+    @api.model
+    def _is_guarded(self):
+        """Tell whether what is written is a mail or came with one.
 
-        Pillow raises on what is damaged, and unpacks 170 million pixels if it is asked to.
+        Anybody may put the key for sources into the context: writing only becomes stricter.
         """
-        delivery = delivery_of(self.env)
-        if delivery is None or not (values.get("mimetype") or "").startswith("image/"):
-            return super()._postprocess_contents(values)
-        content = values.get("raw") or base64.b64decode(values.get("datas") or b"")
-        if not delivery.outcome.may_shrink(content):
-            return values
-        try:
-            return super()._postprocess_contents(values)
-        except psycopg2.Error:
-            raise  # not the image's fault
-        except Exception:
-            _logger.info("Image %s was left as it came", values.get("name"), exc_info=True)
-            return values
+        return bool(self.env.context.get("catchall_source")) or delivery_of(self.env) is not None
 
     # ------------------------------------------------------------
     # SOURCES OF MAIL
@@ -109,7 +88,7 @@ class IrAttachment(models.Model):
         for raw in sources:
             self._remove_torn_file(raw)
         attachments = (
-            self.sudo()
+            self.sudo()  # sudo: nobody has a right to create sources
             .with_context(catchall_source=True)
             .create(
                 [
@@ -142,18 +121,11 @@ class IrAttachment(models.Model):
     def _sync_to_disk(self, attachments):
         """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not.
 
-        :raise OSError: if a file is not there or not whole: core only logs that the disk is full
+        :raise OSError: if a file is not there
         """
-        if not any(attachments.mapped("store_fname")):
-            return  # kept in the database
-        sizes = {
-            self._full_path(attachment.store_fname): attachment.file_size
-            for attachment in attachments
-            if attachment.store_fname
-        }
-        folders = {os.path.dirname(path): None for path in sizes}
+        paths = [self._full_path(fname) for fname in attachments.mapped("store_fname") if fname]
         with concurrent.futures.ThreadPoolExecutor(SYNC_THREADS) as pool:
-            list(pool.map(_sync, *zip(*{**sizes, **folders}.items(), strict=True)))
+            list(pool.map(_sync, {*paths, *map(os.path.dirname, paths)}))
 
 
 def _check_whole(path, size):
@@ -166,10 +138,8 @@ def _check_whole(path, size):
         raise OSError(errno.ENOSPC, "The disk of the filestore is full")
 
 
-def _sync(path, size):
-    """Have the disk keep a file of this size, or a folder where it is None."""
-    if size is not None:
-        _check_whole(path, size)
+def _sync(path):
+    """Have the disk keep a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -165,6 +165,7 @@ class MailCatchallGateway(models.AbstractModel):
                 fetchmail_cron_running=True,
                 default_fetchmail_server_id=server.id,
                 mail_notify_force_send=False,
+                image_no_postprocess=True,  # Pillow unpacks 170 million pixels if it is asked to
                 **{CONTEXT_KEY: delivery},
             )
             gateway.message_process(

@@ -8,6 +8,7 @@ from odoo.service.model import retrying
 
 from ...tools.judging.verdict import Verdict
 from ...tools.message import source
+from ...tools.message.header_text import one_line, storable
 
 _logger = logging.getLogger(__name__)
 
@@ -209,7 +210,7 @@ class MailCatchallInbound(models.Model):
                 inbound.header_text = str(error)
                 continue
             lines = (f"{name}: {value}" for name, value in header.items())
-            inbound.header_text = source.storable("\n".join(lines))[:MAX_HEADER]
+            inbound.header_text = storable("\n".join(lines))[:MAX_HEADER]
 
     @api.depends("res_model")
     def _compute_document_kind(self):
@@ -420,7 +421,7 @@ class MailCatchallInbound(models.Model):
             raw = raw.data
         if isinstance(raw, str):
             raw = raw.encode()
-        addresses = [source.one_line(str(address)) for address in envelope_recipients or []]
+        addresses = [one_line(str(address)) for address in envelope_recipients or []]
         values = {"server_id": server_id, "envelope_to": ", ".join(addresses)}
         inbound = self._store([(raw, values)])
         self.env["mail.catchall.queue"]._trigger()

@@ -9,7 +9,7 @@ from odoo import _, api, fields, models, tools
 from odoo.service.model import retrying
 
 from ...tools import pauses
-from ...tools.message import source
+from ...tools.message.header_text import one_line, storable
 from ...tools.time_limit import smallest_limit
 
 _logger = logging.getLogger(__name__)
@@ -163,8 +163,8 @@ class MailCatchallQueue(models.AbstractModel):
                 {
                     "state": "failed" if is_last else "pending",
                     "verdict_code": "error",
-                    "reason": source.one_line(str(error)),
-                    "error": source.storable("".join(traceback.format_exception(error))),
+                    "reason": one_line(str(error)),
+                    "error": storable("".join(traceback.format_exception(error))),
                 }
             )
             if is_last:

@@ -9,8 +9,9 @@ from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 from ...tools.addresses.recipients import header_recipients
 from ...tools.judging.delivery import Delivery
 from ...tools.judging.verdict import Verdict
+from ...tools.message.header_text import storable
 from ...tools.message.preview import block_remote, read_content
-from ...tools.message.source import header_fields, storable
+from ...tools.message.source import header_fields
 
 _logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import ssl
 from odoo import _
 
 from ...tools.mailbox.mailbox import MailboxError
-from ...tools.message.source import one_line
+from ...tools.message.header_text import one_line
 
 
 class FetchWords:

@@ -3,7 +3,7 @@ import datetime
 from odoo import _, api, fields, models
 from odoo.osv import expression
 
-from ..routing.mail_thread_bounce import AUTOMATIC_HEADERS
+from ...tools.judging.automatic import AUTOMATIC_HEADERS
 
 MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 REVIEW_ACTION = "mail_catchall_gateway.mail_catchall_inbound_action_review"

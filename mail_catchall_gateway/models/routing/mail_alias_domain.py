@@ -3,21 +3,19 @@ import re
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
-from ...tools.addresses.addresses import is_domain_name, normalize_address, normalize_domain
+from ...tools.addresses.addresses import (
+    is_domain_name,
+    normalize_address,
+    normalize_domain,
+    split_subaddress,
+)
 from ...tools.addresses.signed_address import (
     Signer,
     build_local_part,
     parse_local_part,
     split_mailbox,
 )
-from ...tools.addresses.subaddress import split_subaddress
-from ...tools.sending.from_policy import FromPolicy
-
-POLICIES = [
-    ("native", "As Odoo does"),
-    ("dynamic", "Replace other people's addresses"),
-    ("forced", "Replace every address"),
-]
+from ...tools.sending.from_policy import POLICIES, FromPolicy
 
 
 class MailAliasDomain(models.Model):

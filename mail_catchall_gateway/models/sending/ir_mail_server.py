@@ -8,13 +8,18 @@ from odoo.tools import consteq
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
-from ...tools.message.header_text import one_line, plain_line
-from ...tools.sending.from_policy import FromPolicy, apply_policy, choose_envelope, choose_policy
+from ...tools.message.header_text import plain_line, safe_value
+from ...tools.sending.from_policy import (
+    POLICIES,
+    FromPolicy,
+    apply_policy,
+    choose_envelope,
+    choose_policy,
+)
 from ...tools.sending.inline_images import embed_images, find_image_links
 from ...tools.sending.refusal import explain
 from ...tools.sending.sendable import as_plain, make_sendable
 from ...tools.sending.smtp_failure import MaybeSent, is_session, sending_of, watch
-from ..routing.mail_alias_domain_from import POLICIES
 from .refusal_advice import ADVICE
 from .sender_preview import SenderPreview
 
@@ -172,18 +177,18 @@ class IrMailServer(models.Model):
         as they are, and fails at the names of files. The recipients of a conversation may not
         reach this Odoo, and so its images. What mail servers would refuse is repaired.
         """
-        headers = {name: one_line(value) for name, value in (headers or {}).items()}
+        headers = {name: safe_value(value) for name, value in (headers or {}).items()}
         if "Return-Path" in headers:
             headers["Return-Path"] = as_plain("Return-Path", headers["Return-Path"])
         message = super().build_email(
-            as_plain("From", one_line(email_from)),
-            one_line(email_to),
-            one_line(subject),
+            as_plain("From", safe_value(email_from)),
+            safe_value(email_to),
+            safe_value(subject),
             body,
-            email_cc=one_line(email_cc),
-            email_bcc=one_line(email_bcc),
-            reply_to=as_plain("Reply-To", one_line(reply_to)),
-            attachments=[(one_line(name), *rest) for name, *rest in attachments or []],
+            email_cc=safe_value(email_cc),
+            email_bcc=safe_value(email_bcc),
+            reply_to=as_plain("Reply-To", safe_value(reply_to)),
+            attachments=[(safe_value(name), *rest) for name, *rest in attachments or []],
             message_id=plain_line(message_id),
             references=plain_line(references),
             object_id=object_id,

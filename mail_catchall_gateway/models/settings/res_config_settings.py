@@ -2,7 +2,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import format_datetime
 
-from ...tools.message.source import one_line
+from ...tools.message.header_text import one_line
 from ..inbound.mail_catchall_inbound import OPEN_STATES
 
 FETCH_ACTION = "mail.ir_cron_mail_gateway_action"

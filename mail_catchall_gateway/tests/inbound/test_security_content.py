@@ -127,7 +127,7 @@ class TestSecurityContent(ReviewCommon):
     # SCREENS
     # ------------------------------------------------------------
 
-    def test_the_preview_is_harmless(self):
+    def test_the_preview_of_harmful_html_is_harmless(self):
         for number, (html, harmful) in enumerate(HARMFUL):
             with self.subTest(html):
                 mail = self.make_mail(self.typo, message_id=f"<{number}@customer.example>")

@@ -114,12 +114,12 @@ class TestPostInit(CatchallCommon):
         self.administrator.lang = "fr_FR"
         self.parameters.set_param("mail.force.smtp.from", "<one@acme.example>")
         seen = []
-        model = self.env.registry["mail.catchall.setup"]
+        model = self.env.registry["mail.catchall.setup.servers"]
         get_found = model._get_found
 
-        def look(guide):
-            seen.append(guide.env.lang)
-            return get_found(guide)
+        def look(servers):
+            seen.append(servers.env.lang)
+            return get_found(servers)
 
         self.patch(model, "_get_found", look)
         self.assertIn("&lt;one@acme.example&gt;", self.install())

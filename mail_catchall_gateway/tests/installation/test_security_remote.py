@@ -32,7 +32,7 @@ HARMLESS = {
 #: Methods that do nothing but open a window, in which the rights of what it shows count.
 OPEN_WINDOWS = {
     *("action_attach", "action_headers", "action_view_inbound"),
-    *("action_give_aliases", "action_show_aliases", "action_open_catchall_description"),
+    "action_open_catchall_description",
     "action_check_domain",
 }
 

@@ -28,7 +28,7 @@ class TestSecurityPeople(CatchallCommon):
     # OUTSIDERS
     # ------------------------------------------------------------
 
-    def test_an_outsider_cannot_show_jane_what_john_received(self):
+    def test_an_outsider_cannot_show_jane_anything_by_any_address(self):
         """Whatever he names, by whatever address."""
         jane, catchall = self.jane.alias_email, self.mail_alias_domain.catchall_email
         self.mail_alias_domain.signed_reply_to = True

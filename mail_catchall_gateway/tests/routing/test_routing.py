@@ -247,6 +247,12 @@ class TestReplies(CatchallCommon):
             self.assertFrom(sent, user)
             self.assertEqual(sent["Return-Path"], user.company_id.alias_domain_id.bounce_email)
 
+    def test_users_whom_a_remote_call_puts_into_the_context_are_not_notified(self):
+        document = self.document.with_user(self.max)
+        document = document.with_context(catchall_addressed=self.john.ids)
+        message = document.message_post(body="Hello", message_type="email")
+        self.assertFalse(message.notified_partner_ids)
+
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
 class TestCopies(CatchallCommon):

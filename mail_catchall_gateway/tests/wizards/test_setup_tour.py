@@ -1,9 +1,8 @@
+import time
 from unittest.mock import Mock
 
+from odoo.exceptions import UserError
 from odoo.tests import HttpCase, tagged
-
-from odoo.addons.base.models.ir_mail_server import IrMailServer
-from odoo.addons.mail.models.fetchmail import FetchmailServer
 
 from ..common import patch
 
@@ -34,8 +33,8 @@ class TestSetupTour(HttpCase):
         aliases, users.alias_id = users.alias_id, False
         aliases.unlink()
         with (
-            patch.object(FetchmailServer, "connect", connect),
-            patch.object(IrMailServer, "test_smtp_connection"),
+            patch.object(type(self.env["fetchmail.server"]), "connect", connect),
+            patch.object(type(self.env["ir.mail_server"]), "test_smtp_connection"),
         ):
             self.start_tour(
                 "/web#action=base_setup.action_general_configuration",
@@ -50,3 +49,29 @@ class TestSetupTour(HttpCase):
         self.assertTrue(guide.smtp_id.active)
         self.assertTrue(self.env.ref("base.user_admin").alias_email.endswith("@tour.example"))
         self.assertEqual(guide.step, "test")
+
+    def test_a_question_that_fails_is_asked_once(self):
+        admin = self.env.ref("base.user_admin")
+        guides = self.env["mail.catchall.setup"].with_company(admin.company_id)
+        guide = guides.browse(guides.action_open()["res_id"])
+        guide.write({"step": "test", "test_state": "waiting", "probe_started": time.time()})
+        asked = []
+
+        def ask(guide):
+            asked.append(guide)
+            raise UserError("The mailbox is gone")
+
+        with patch.object(type(guide), "action_check_now", ask):
+            self.browser_js(
+                f"/web#model={guide._name}&id={guide.id}&view_type=form",
+                # twice the pause after which it was asked again
+                """setTimeout(() => {
+                    const dialogs = document.querySelectorAll(".o_dialog").length;
+                    console[dialogs === 1 ? "log" : "error"](
+                        dialogs === 1 ? "test successful" : `${dialogs} dialogs`
+                    );
+                }, 8000)""",
+                ready="document.querySelector('.o_catchall_probe') !== null",
+                login="admin",
+            )
+        self.assertEqual(len(asked), 1)

@@ -3,6 +3,16 @@
 import contextlib
 import re
 
+# Of what an addr-spec is made (RFC 5322, 3.4.1), as people and programs write it: the others are
+# built of these. An encoded word (RFC 2047) is no part of an address, whatever it decodes to.
+QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+LITERAL = r"\[[^\[\]\\\s<>@]{0,64}\]"
+ATOM = r"[^\s\"<>(),:;@\[\]\\|]{1,320}"
+DOMAIN = rf"(?:{LITERAL}|[^\s\"<>(),:;@\[\]\\|/?=]{{1,255}})"
+ADDRESS = rf"(?:{QUOTED}|(?!=\?){ATOM})@{DOMAIN}"
+#: What mail servers take without any quotes (RFC 5321, 4.1.2), in ASCII.
+PLAIN_ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,250}@[\w.-]{1,250}"
+
 
 def normalize_address(address):
     """Return the address as aliases are compared: lower case, an IDN domain as A-labels.
@@ -73,8 +83,42 @@ def replace_in_card(content, old, new):
     if not re.match(r"\ufeff?\s*BEGIN:(VCALENDAR|VCARD)", head, re.I):
         return content
     text = content.decode("utf-8", "surrogateescape") if is_bytes else content
-    unfolded = re.sub(r"\r?\n[ \t]", "", text)
-    replaced = replace_address(unfolded, old, new)
-    if replaced == unfolded:
-        return content
-    return replaced.encode("utf-8", "surrogateescape") if is_bytes else replaced
+
+    def replace(match):
+        unfolded = re.sub(r"\r?\n[ \t]", "", match[0])
+        replaced = replace_address(unfolded, old, new)
+        return match[0] if replaced == unfolded else _fold(replaced, line_end)
+
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    text = re.sub(r"[^\r\n]+(?:\r?\n[ \t][^\r\n]*)*", replace, text)
+    return text.encode("utf-8", "surrogateescape") if is_bytes else text
+
+
+def _fold(line, line_end):
+    """Return a line of a card in lines of at most 75 octets (RFC 5545, 3.1; RFC 6350, 3.2)."""
+    folded, size = [], 0
+    for character in line:
+        octets = len(character.encode("utf-8", "surrogatepass"))
+        if size + octets > 75:
+            folded.append(f"{line_end} ")
+            size = 1
+        folded.append(character)
+        size += octets
+    return "".join(folded)
+
+
+def split_subaddress(local_part, separator):
+    """Return the user and the detail of a local part (RFC 5233, 4).
+
+    The RFC leaves it to each system how a detail is written. Here the first separator divides, as
+    in Postfix, and what stands before it is never empty.
+
+    :param str local_part: local part of a normalized address, quoted or not
+    :param str separator: one character or several in this order; empty where details are off
+    :return tuple: (user, detail); the whole local part and ``""`` where there is no detail
+    """
+    # a quoted string that is left has its quotes for a reason: half of it is no local part
+    if not separator or local_part.startswith('"'):
+        return local_part, ""
+    user, _separator, detail = local_part.partition(separator)
+    return (user, detail) if user else (local_part, "")

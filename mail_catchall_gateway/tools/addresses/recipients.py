@@ -8,7 +8,7 @@ into a catch-all mailbox tells it in a field of its own making: none of them is 
 import dataclasses
 import re
 
-from .addresses import normalize_address
+from .addresses import ADDRESS, LITERAL, QUOTED, normalize_address
 
 #: In the order in which they are believed. Those before Delivered-To keep the address as it was
 #: before aliases and catch-alls were expanded; Delivered-To is often the mailbox itself.
@@ -27,20 +27,14 @@ MAX_ADDRESS = 64 + 1 + 255
 #: Where the sender names whom he writes to (RFC 5322, 3.6.3 and 3.6.6).
 ADDRESS_HEADERS = ("to", "cc", "resent-to", "resent-cc")
 
-_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_LITERAL = r"\[[^\[\]\\\s<>@]*\]"
 _ROUTE = r'@[^\s<>:"]*:'  # obsolete, RFC 5322, 4.4
-# an encoded word (RFC 2047) is no part of an address, whatever it decodes to
-_LOCAL_PART = rf"(?:{_QUOTED}|(?!=\?)[^\s\"<>(),:;@\[\]\\|]+)"
-_DOMAIN = rf"(?:{_LITERAL}|[^\s\"<>(),:;@\[\]\\|/?=]{{1,255}})"
-_ADDR_SPEC = f"{_LOCAL_PART}@{_DOMAIN}"
-_ADDRESS = re.compile(_ADDR_SPEC)
-_FOR = re.compile(rf"(?<!\S)for\s<?(?:{_ROUTE})?({_ADDR_SPEC})>?(?=[\s;,]|$)", re.IGNORECASE)
+_ADDRESS = re.compile(ADDRESS)
+_FOR = re.compile(rf"(?<!\S)for\s<?(?:{_ROUTE})?({ADDRESS})>?(?=[\s;,]|$)", re.IGNORECASE)
 _ENCODED_WORD = r"=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?="
 # each alternative takes what it matches for good, so that time is linear
 _COMMENT_TOKEN = re.compile(rf'{_ENCODED_WORD}|\\.|[()"]|[^\\()"=]+|.')
 _LIST_TOKEN = re.compile(
-    rf"{_ENCODED_WORD}|{_QUOTED}|{_LITERAL}|<(?:\s?{_ROUTE})?|\s?@\s?|[>,:;]|\\.|\s"
+    rf"{_ENCODED_WORD}|{QUOTED}|{LITERAL}|<(?:\s?{_ROUTE})?|\s?@\s?|[>,:;]|\\.|\s"
     r'|[^\s"<>,:;@\[\]\\=]+|.'
 )
 

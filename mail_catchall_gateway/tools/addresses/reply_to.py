@@ -1,7 +1,7 @@
 """Where who wrote a mail wants answers (RFC 5322, 3.6.2)."""
 
+from ..message.header_text import one_line
 from ..message.repair_charsets import decode_words
-from ..message.source import one_line
 from .addresses import normalize_address
 from .recipients import address_fields, parse_mailboxes
 

@@ -14,14 +14,14 @@ import hmac
 import logging
 import re
 
+from .addresses import ATOM, DOMAIN, QUOTED
+
 REPLY, BOUNCE = "reply", "bounce"
 
 _VERSION = "a"
 _MAC_OCTETS = 15
 _MAX_NUMBER = 2**31 - 1  # ids are four octets in PostgreSQL
-_MAILBOX = re.compile(
-    r'((?:"(?:[^"\\]|\\.)*"\s*<|[^<>@"]*<)?)([^\s<>,;:"()@]+@[^\s<>,;:"()@]+)(>?)', re.DOTALL
-)
+_MAILBOX = re.compile(rf'((?:{QUOTED}\s*<|[^<>@"]*<)?)({ATOM}@{DOMAIN})(>?)', re.DOTALL)
 _TOKEN = re.compile(rf"\b({REPLY}|{BOUNCE})\.[a-z2-7]{{16,}}", re.IGNORECASE)
 _LOCAL_PART = re.compile(rf"({REPLY}|{BOUNCE})\.{_VERSION}([a-z2-7]{{31,56}})")
 

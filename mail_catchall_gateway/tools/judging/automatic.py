@@ -12,7 +12,7 @@ import re
 import unicodedata
 
 from ..addresses.recipients import extract_addresses
-from ..message.source import one_line
+from ..message.header_text import one_line
 
 REPLIED = "replied"
 GENERATED = "generated"
@@ -247,4 +247,4 @@ def _topmost(fields):
 
 def _head(value):
     """Return the beginning of a value, unfolded."""
-    return " ".join(str(value).lstrip()[:_MAX_VALUE].split())
+    return one_line(value, None, read=_MAX_VALUE)

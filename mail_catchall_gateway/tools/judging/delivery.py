@@ -4,7 +4,6 @@ import dataclasses
 
 from ..addresses.addresses import normalize_address
 from ..addresses.signed_address import SignedAddress, looks_signed
-from ..message.images import MAX_PIXELS, MAX_PIXELS_OF_ALL, count_pixels
 from ..message.repair import Repaired
 from .automatic import AutomaticMail
 from .verdict import Verdict
@@ -184,7 +183,6 @@ class Outcome:
         bounced (tuple): addresses that it says were not reached
         unrouted (str): why there is no route
         verdict (Verdict): what was decided after it was parsed
-        pixels (int): in its images that were made smaller
     """
 
     message_id: str = ""
@@ -203,18 +201,6 @@ class Outcome:
     bounced: tuple = ()
     unrouted: str = ""
     verdict: Verdict | None = None
-    pixels: int = 0
-
-    def may_shrink(self, content):
-        """Tell whether an image of the mail may be made smaller, which is counted.
-
-        :param bytes content: of the file
-        """
-        pixels = count_pixels(content)
-        if pixels > MAX_PIXELS or self.pixels + pixels > MAX_PIXELS_OF_ALL:
-            return False
-        self.pixels += pixels
-        return True
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

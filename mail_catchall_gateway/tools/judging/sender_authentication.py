@@ -8,10 +8,9 @@ worth what its authserv-id and its place are worth.
 import dataclasses
 import re
 
-import authres
-
 from ..addresses.addresses import normalize_address
-from ..message.source import one_line
+from ..addresses.organizational_domain import organizational_domain
+from ..message.header_text import one_line
 
 #: The configured id that stands for fields without any (Microsoft 365).
 NO_ID = "-"
@@ -75,8 +74,8 @@ def authenticate(fields, authserv_id, domain, trusted_hops=0):
     field that the sender forged stands lower. Right below ours, without a Received line between,
     nobody can tell it apart: RFC 8601, 5 has our server remove it.
 
-    Aligned is relaxed alignment (RFC 7489, 3.1) without a public suffix list: two domains are
-    equal, or one is a subdomain of the other. ARC and SMTP AUTH are not looked at.
+    Aligned is relaxed alignment (RFC 7489, 3.1): two domains have one organizational domain. ARC
+    and SMTP AUTH are not looked at.
 
     :param list fields: (name, value) pairs of the header, from the top
     :param str authserv_id: the id that our mail server writes, in any case; several are separated
@@ -140,7 +139,7 @@ def _finding(method, result, properties, domain):
 def _domain(value):
     """Return the domain of an address or a domain as it is compared, or ``""``.
 
-    One label alone is no domain: without a public suffix list it would be aligned with too much.
+    One label alone is no domain.
     """
     domain = str(value or "").strip(" <>").rpartition("@")[2]
     domain = normalize_address(f"@{domain}")[1:] if len(domain) < 256 else ""
@@ -148,7 +147,7 @@ def _domain(value):
 
 
 def _is_aligned(one, other):
-    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+    return organizational_domain(one) == organizational_domain(other)
 
 
 def _patterns(authserv_id):
@@ -216,27 +215,15 @@ def _flatten(value):
 
 def _parse(text):
     """Return the (method, result, {property: [values]}) of flattened results."""
-    text = text.strip("; ")
-    try:
-        found = [
-            (one.method, one.result, [(f"{p.type}.{p.name}", p.value) for p in one.properties])
-            for one in authres.parse_value(f"id; {text}").results
-        ]
-    except Exception:  # it refuses much that real servers write, and no mail may fail on it
-        found = [
-            (match[1].lower(), match[2].lower(), _properties(part))
-            for part in text.split(";")
-            if (match := _RESULT.match(part))
-        ]
-    return [(method, result, _group(properties)) for method, result, properties in found]
+    return [
+        (match[1].lower(), match[2].lower(), _properties(part))
+        for part in text.split(";")
+        if (match := _RESULT.match(part))
+    ]
 
 
 def _properties(part):
-    return [(f"{kind}.{name}".lower(), value) for kind, name, value in _PROPERTY.findall(part)]
-
-
-def _group(properties):
     values = {}
-    for name, value in properties:
-        values.setdefault(name, []).append(value)
+    for kind, name, value in _PROPERTY.findall(part):
+        values.setdefault(f"{kind}.{name}".lower(), []).append(value)
     return values

@@ -10,13 +10,13 @@ import ipaddress
 import re
 
 from ..addresses.addresses import normalize_address
+from ..addresses.organizational_domain import organizational_domain
 from ..addresses.recipients import envelope_recipients, extract_addresses
 from ..judging.sender_authentication import NO_ID, authenticate
 
 _COMMENT = re.compile(r"\([^()]*\)")
 _BY = re.compile(r"(?:^|\s)by\s+\[?([\w.:-]+)", re.IGNORECASE)
 _PRIVATE = (".local", ".localdomain", ".internal", ".intern", ".lan", ".home.arpa")
-_SECOND_LEVEL = {"ac", "co", "com", "gov", "net", "org"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,11 +110,9 @@ def count_trusted_hops(fields):
     """
     hosts = [_by_host(str(value)) for name, value in fields if name.lower() == "received"]
     named = [host for host in hosts if host]
-    if not named:
-        return 0
     border = 0
     for position, host in enumerate(hosts, 1):
-        if host and _organisation(host) != _organisation(named[0]):
+        if host and organizational_domain(host) != organizational_domain(named[0]):
             return border
         border = position if host else border
     return len(hosts) if len(set(named)) == 1 else 0
@@ -124,7 +122,7 @@ def _find_authserv_id(fields, sender, trusted_hops, mail_host):
     """Return the id of the server that checks senders, and what it found about this mail."""
     domain = sender.rpartition("@")[2]
     hosts = [_by_host(str(value)) for name, value in fields if name.lower() == "received"]
-    ours = {_organisation(host) for host in [*filter(None, hosts)][:1]} | {_organisation(mail_host)}
+    ours = {organizational_domain(host) for host in [*[*filter(None, hosts)][:1], mail_host]}
     candidates, border, lines = [], count_trusted_hops(fields), 0
     for name, value in fields:
         lines += name.lower() == "received"
@@ -151,7 +149,7 @@ def _candidates(authserv_id, ours):
     """
     if authserv_id == NO_ID:
         return [NO_ID] if ours & {"outlook.com", "office365.com"} else []
-    organisation = _organisation(authserv_id)
+    organisation = organizational_domain(authserv_id)
     if organisation not in ours:
         return []
     any_host = f".{organisation}"
@@ -178,10 +176,3 @@ def _by_host(value):
     except ValueError:
         return "" if "." not in host or host.endswith(_PRIVATE) else host
     return ""
-
-
-def _organisation(host):
-    """Return the domain that a host's owner registered, as good as can be without a list."""
-    labels = (host or "").strip().rstrip(".").lower().split(".")
-    is_deep = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
-    return ".".join(labels[-3 if is_deep else -2 :])

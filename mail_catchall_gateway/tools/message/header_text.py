@@ -1,4 +1,4 @@
-"""Text for header fields that cannot begin another field (CWE-93).
+"""Text of header fields: on one line, and such that it cannot begin another field (CWE-93).
 
 Python refuses a line break in a field, but not one in an encoded word (RFC 2047): it decodes the
 word, and writes what it decoded.
@@ -9,21 +9,38 @@ import binascii
 import email.header
 import re
 
+#: Values beyond this are cut: they are shown, and a header may be megabytes long.
+MAX_LENGTH = 500
 #: Ends a field, or may not be in one (RFC 5322, 2.2).
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _WORD = re.compile(r"=\?[^?\s]*\?[bq]\?.*?\?=", re.IGNORECASE)
 
 
-def one_line(value):
+def storable(text):
+    """Return the text without what PostgreSQL refuses: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def one_line(value, length=MAX_LENGTH, read=None):
+    """Return a value unfolded (RFC 5322, 2.2.3), as PostgreSQL stores it, and cut.
+
+    :param value: body of a header field, or another text
+    :param int length: characters that are returned
+    :param int read: characters that are looked at, where a value may be of any length
+    """
+    return " ".join(storable(str(value).lstrip()[:read]).split())[:length]
+
+
+def safe_value(value):
     """Return a text without line breaks, encoded ones too.
 
     :param value: body of a header field, or a name in one; of a list, each; all else stays
     """
     if isinstance(value, list | tuple):
-        return [one_line(each) for each in value]
+        return [safe_value(each) for each in value]
     if not isinstance(value, str):
         return value
-    text = _CONTROL.sub(" ", value)
+    text = CONTROL.sub(" ", value)
     if "=?" not in text:
         return text
     parts, end = [], 0
@@ -40,7 +57,7 @@ def plain_line(value):
     """
     if not isinstance(value, str):
         return value
-    return _break_words(_CONTROL.sub(" ", value)).encode("ascii", "replace").decode()
+    return _break_words(CONTROL.sub(" ", value)).encode("ascii", "replace").decode()
 
 
 def _clean_word(word):
@@ -52,9 +69,9 @@ def _clean_word(word):
         )
     except (LookupError, ValueError, binascii.Error, email.errors.HeaderParseError):
         return _break_words(word)  # Python may yet make something of it
-    if not _CONTROL.search(decoded):
+    if not CONTROL.search(decoded):
         return word
-    text = _CONTROL.sub(" ", decoded).encode()
+    text = CONTROL.sub(" ", decoded).encode()
     return f"=?utf-8?b?{base64.b64encode(text).decode()}?="
 
 

@@ -28,7 +28,7 @@ from .repair_parts import (
     set_text,
 )
 from .source import cut_header
-from .text_cost import MAX_TEXT_COST, PART_COST, measure_cost
+from .text_size import MAX_TEXT, measure_text, show_beginning
 
 # A digest of a mailing list has some hundred parts, a chain of forwards a depth of thirty, a mail
 # of 25 MB 330,000 lines.
@@ -42,8 +42,8 @@ MAX_FORWARDS = 5
 MAX_PARSINGS = 4
 #: Lines: the parser makes an object of 60 octets of the shortest.
 MAX_LINES = 1_500_000
-#: Line ends in a text that are a CR alone: in HTML each becomes a character reference.
-MAX_LONE_CR = 1000
+#: Characters that a text counts even if it has none.
+MIN_TEXT = 200
 
 _CHUNK = 65536
 _BOUNDARY = re.compile(r"^--([\w'()+,./:=?-]{1,70})[ \t]*\r?$", re.MULTILINE | re.ASCII)
@@ -136,7 +136,8 @@ class _Mail(HeaderRepair):
         self.parsed_fields = {}
         self._octets_left = MAX_PARSINGS * size + _CHUNK
         self._part_count = 0
-        self._body_cost = self._text_cost = 0
+        self._shown = self._handled = 0
+        self._has_text = False
 
     def parse(self, raw, depth=0):
         self._octets_left -= len(raw)
@@ -297,7 +298,7 @@ class _Mail(HeaderRepair):
         if subtype == "rfc822-headers":
             self._repair_header_text(part, text)
         elif subtype in ("plain", "html"):
-            self._limit_cost(part, text)
+            self._limit_text(part, text)
         elif not part.depth and is_attachment(part):  # core would read both as HTML
             self._set_aside(part, part.get_filename() or "attachment")
         elif not part.depth:
@@ -319,34 +320,56 @@ class _Mail(HeaderRepair):
             del part["Content-Transfer-Encoding"]
             part.set_payload([message])
 
-    def _limit_cost(self, part, text):
+    def _limit_text(self, part, text):
         """Keep core's cleaning of the text from taking forever: attach what is beyond."""
         if part.depth and is_attachment(part):
             return
         is_html = part.get_content_subtype() == "html"
-        cost = PART_COST + self._simplify_line_ends(part, text, is_html)
-        # core reads all of the body again for each text that it appends, and cleans HTML again
-        again = self._body_cost if is_html else self._body_cost // 10
-        if self._text_cost + again + cost > MAX_TEXT_COST:
-            self._set_aside(part, "message.html" if is_html else "message.txt")
+        filename = "message.html" if is_html else "message.txt"
+        if self._may_show(self._simplify_line_ends(part, text, is_html), is_html):
+            self._has_text = self._has_text or bool(text.strip())
+        elif self._has_text:
+            self._set_aside(part, filename)
         else:
-            self._text_cost += again + cost
-            self._body_cost += cost
+            self._attach_text(part, filename, show_beginning(text, is_html))
+
+    def _may_show(self, size, is_html):
+        """Tell whether a text of this size may be shown with those before it, and count it."""
+        size += MIN_TEXT
+        # core reads all of the body again for each text that it appends, and cleans HTML again
+        again = 2 * self._shown if is_html else self._shown // 20
+        if self._handled + again + size > MAX_TEXT:
+            return False
+        self._handled += again + size
+        self._shown += size
+        return True
 
     def _simplify_line_ends(self, part, text, is_html):
-        """Give the text the line ends of Unix, where others cost much, and return what it costs."""
-        cost, unix_text = measure_cost(text, is_html), text.replace("\r\n", "\n")
-        is_odd = unix_text.count("\r") > MAX_LONE_CR
-        if is_odd:
-            unix_text = unix_text.replace("\r", "\n")
-        elif cost <= MAX_TEXT_COST // 10 or unix_text == text:
-            return cost
-        unix_cost = measure_cost(unix_text, is_html)
-        if not is_odd and unix_cost >= cost // 2:
-            return cost  # else a quotation is one match for core then, and not one for each line
-        set_text(part, unix_text)
-        self.note("line ends")
-        return unix_cost
+        """Give a text the line ends of Unix, where others cost much, and return its size."""
+        size = measure_text(text, is_html)
+        if size > MAX_TEXT // 10 and "\r" in text:
+            # a quotation is one match for core then, and not one for each line
+            unix_text = text.replace("\r\n", "\n").replace("\r", "\n")
+            unix_size = measure_text(unix_text, is_html)
+            if unix_size < size // 2:
+                set_text(part, unix_text)
+                self.note("line ends")
+                return unix_size
+        return size
+
+    def _attach_text(self, part, filename, beginning):
+        """Make two parts of a text: itself as an attachment, and its beginning, which is shown."""
+        attached, shown = _Part(policy=email.policy.SMTP), _Part(policy=email.policy.SMTP)
+        attached.depth = shown.depth = part.depth + 1
+        set_payload(attached, part.get_payload(decode=True))
+        self._set_aside(attached, filename)
+        shown["Content-Type"] = "text/html"
+        set_text(shown, beginning)
+        self._has_text = True
+        for name in ("Content-Transfer-Encoding", "Content-Disposition"):
+            del part[name]
+        set_field(part, "Content-Type", "multipart/mixed")
+        part.set_payload([shown, attached])
 
     def _set_aside(self, part, filename):
         """Make a part an attachment of octets as they are."""

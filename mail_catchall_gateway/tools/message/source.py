@@ -3,8 +3,6 @@
 import dataclasses
 import datetime
 import email
-import email.errors
-import email.header
 import email.parser
 import email.policy
 import email.utils
@@ -12,10 +10,9 @@ import hashlib
 import itertools
 import re
 
+from .header_text import one_line, storable
 from .repair_charsets import decode_words
 
-#: Values beyond this are cut: they are shown, and a header may be megabytes long.
-MAX_LENGTH = 500
 #: Octets and fields of a header that are looked at: no mail has as many (``repair`` refuses more).
 #: Exim takes as many octets, Postfix a tenth.
 MAX_HEADER = 1024 * 1024
@@ -50,16 +47,6 @@ class Summary:
     email_to: str
     email_cc: str
     date: datetime.datetime | None
-
-
-def storable(text):
-    """Return the text without what PostgreSQL refuses: NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-def one_line(text, length=MAX_LENGTH):
-    """Return the text as PostgreSQL stores it, on one line and cut."""
-    return " ".join(storable(text).split())[:length]
 
 
 def cut_octets(text, length):
@@ -148,15 +135,8 @@ def decode_ids(value):
 
 
 def _decode(value):
-    if value is None:
-        return ""
-    if isinstance(value, str):  # else it is a Header, which has nothing to decode
-        value = value[:MAX_DECODED]
-    try:
-        decoded = str(email.header.make_header(email.header.decode_header(value)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
-        decoded = ""
-    return one_line(decoded or str(value))  # a broken encoded word is shown as it came
+    text = str(value or "")[:MAX_DECODED]
+    return one_line(decode_words(text) or text)  # a broken encoded word is shown as it came
 
 
 def _date(value):

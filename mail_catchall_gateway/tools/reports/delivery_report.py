@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import re
 
-from ..message.source import one_line
+from ..message.header_text import one_line
 from .report_parts import (
     ENCODING,
     MAX_PARTS,
@@ -21,7 +21,7 @@ from .report_parts import (
     read_texts,
     walk_parts,
 )
-from .report_text import ADDRESS, find_addresses, find_reason, get_human_lines, search_failures
+from .report_text import find_addresses, find_reason, get_human_lines, search_failures
 
 _XTEXT = re.compile(r"\+(2B|3D)")
 _UNITEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
@@ -199,13 +199,13 @@ def _read_feedback(parts):
         feedback = one_line(block.get("feedback-type", "").lower())
         kind = "complaint" if feedback in _COMPLAINTS else "unknown"
         named = f"{block.get('original-rcpt-to', '')} {block.get('removal-recipient', '')}"
-        return DeliveryReport(kind, find_addresses(ADDRESS.findall(named)), reason=feedback)
+        return DeliveryReport(kind, find_addresses([named]), reason=feedback)
     return None
 
 
 def _read_text(message, texts, human):
     """Return what X-Failed-Recipients or else the text says, None if nothing."""
-    delayed, failed = (), find_addresses(ADDRESS.findall(get_field(message, "x-failed-recipients")))
+    delayed, failed = (), find_addresses([get_field(message, "x-failed-recipients")])
     if not failed:
         delayed, failed = search_failures(message, texts)
     if not delayed and not failed:
@@ -245,7 +245,7 @@ def _block_recipients(blocks):
 def _recipient(value):
     """Return the address after its type (RFC 3464, 2.3.1; RFC 6533, 3), ``""`` if there is none."""
     value = _UNITEXT.sub(lambda match: chr(min(int(match[1], 16), 0x10FFFF)), value)
-    return next(iter(find_addresses(ADDRESS.findall(one_line(value, MAX_VALUE)))), "")
+    return next(iter(find_addresses([one_line(value, MAX_VALUE)])), "")
 
 
 def _diagnostic(block):

@@ -8,11 +8,11 @@ import contextlib
 import email.message
 import email.parser
 import email.policy
-import html
 import itertools
 import re
 
-from ..message.source import one_line, storable
+from ..message.header_text import one_line, storable
+from ..message.text_size import plain_from_html
 
 #: Of free text no more is read: below it stands the mail that is reported on.
 MAX_TEXT = 100_000
@@ -66,7 +66,7 @@ def read_texts(parts):
         if kind in ("text/plain", "text/html") or kind.startswith("multipart/"):
             text = decode_text(part, get_field(part, ENCODING))[:left]
             left -= len(text)
-            texts.append(_plain(text) if kind == "text/html" else text)
+            texts.append(plain_from_html(text) if kind == "text/html" else text)
     return [text for text in texts if text.strip()]
 
 
@@ -85,13 +85,6 @@ def decode_text(part, encoding):
     except (LookupError, ValueError):  # no charset
         text = payload.decode("utf-8", "replace")
     return "\n".join(line.rstrip() for line in storable(text).splitlines())
-
-
-def _plain(text):
-    """Return what an HTML text shows, roughly."""
-    text = re.sub(r"<(?:style\b|!--)[^<]*", "", text, flags=re.I)
-    text = re.sub(r"<(?:br|/p|/div|/tr|/td|/li|/h\d)\b[^<>]*>", "\n", text, flags=re.I)
-    return html.unescape(re.sub(r"<[a-z/!][^<>]*>", "", text, flags=re.I))
 
 
 def get_content_type(part):

@@ -7,8 +7,8 @@ import re
 
 from flufl.bounce import all_failures
 
-from ..addresses.addresses import normalize_address
-from ..message.source import one_line
+from ..addresses.addresses import ATOM, DOMAIN, normalize_address
+from ..message.header_text import one_line
 from .report_parts import get_content_type, get_field
 
 _logger = logging.getLogger(__name__)
@@ -17,10 +17,8 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
 
 _MAX_LINE = 300  # expressions of flufl.bounce take the square of a line's length
 
-ADDRESS = re.compile(
-    r'(?:"[^"]{1,64}"|[^\s"<>(),:;@\[\]\\]{1,255})'
-    r"@(?:\[[^\[\]\s]{1,64}\]|[^\s\"<>(),:;@\[\]\\/]{1,255})"
-)
+# a report may hold thousands of quotation marks: what they quote is short
+_ADDRESS = re.compile(rf'(?:"[^"]{{1,64}}"|{ATOM})@{DOMAIN}')
 _ORIGINAL = re.compile(
     r"[ \t]*--.*(?:original mess|copy of|returned mess|message header)"
     r"|(?:received|return-path|message-id|dkim-signature):",
@@ -29,10 +27,10 @@ _ORIGINAL = re.compile(
 _CODE = re.compile(r"(?<![\w.])5\d\d(?=[ -])|(?<![\w.])[45]\.[0-7]\.\d{1,3}(?!\.?\d)")
 
 
-def find_addresses(found):
+def find_addresses(texts):
     """Return the addresses in texts, normalized and each of them once."""
-    matches = filter(None, map(ADDRESS.search, found))
-    return tuple(dict.fromkeys(normalize_address(match[0]) for match in matches))
+    addresses = itertools.chain.from_iterable(map(_ADDRESS.findall, texts))
+    return tuple(dict.fromkeys(map(normalize_address, addresses)))
 
 
 def search_failures(message, texts):

@@ -7,10 +7,15 @@ import functools
 import re
 
 from ..addresses.addresses import normalize_address
-from ..message.header_text import one_line
-from ..message.source import storable
+from ..message.header_text import CONTROL, one_line
 
 NATIVE, DYNAMIC, FORCED = "native", "dynamic", "forced"
+#: As fields offer them.
+POLICIES = [
+    (NATIVE, "As Odoo does"),
+    (DYNAMIC, "Replace other people's addresses"),
+    (FORCED, "Replace every address"),
+]
 
 #: Display names that are longer say nothing more.
 _MAX_NAME = 100
@@ -179,7 +184,7 @@ def _split_clean(value):
 
 def _clean(text):
     """Return a text on one line, without what could begin another header field."""
-    return " ".join(storable(one_line(str(text or ""))).split())
+    return one_line(CONTROL.sub(" ", str(text or "")), None)
 
 
 def _cut(text):

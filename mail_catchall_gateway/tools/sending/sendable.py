@@ -2,13 +2,13 @@
 
 import re
 
+from ..addresses.addresses import PLAIN_ADDRESS
 from .from_policy import format_sender
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
 _MAX_FOLDED = 78  # what lines should have, in the same place
-_ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,250}@[\w.-]{1,250}"
 #: A quoted name and an address in angle brackets, as Odoo formats them, or an address alone.
-_MAILBOX = re.compile(rf'("(?:[ !#-\[\]-~]|\\[ -~])*") <{_ADDRESS}>|{_ADDRESS}', re.ASCII)
+_MAILBOX = re.compile(rf'("(?:[ !#-\[\]-~]|\\[ -~])*") <{PLAIN_ADDRESS}>|{PLAIN_ADDRESS}', re.ASCII)
 
 
 class PlainField(str):

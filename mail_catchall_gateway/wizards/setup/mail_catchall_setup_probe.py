@@ -1,18 +1,20 @@
-import contextlib
+import dataclasses
 import datetime
 import email
 import email.policy
 import email.utils
 import logging
+import re
+import secrets
 import smtplib
 import time
 
-from odoo import SUPERUSER_ID, _, fields, models
-from odoo.exceptions import UserError
-from odoo.tools import formataddr
+from odoo import SUPERUSER_ID, _, models, tools
+from odoo.tools import consteq, formataddr
 
 from ...tools.mailbox.imap import quote
-from ...tools.mailbox.imap_folders import parse_list
+from ...tools.mailbox.round_trip import examine
+from ...tools.message.source import header_fields
 from ...tools.reports.delivery_report import read_report
 
 _logger = logging.getLogger(__name__)
@@ -26,174 +28,185 @@ FOLDERS_WAIT = 20
 MAX_FOLDERS = 40
 #: Seconds by which what is stored may be older than what it came after: a transaction has one time.
 EARLIER = 3600
+#: Seconds in which a mail server may still report about a test mail.
+REPORT_SECONDS = 24 * 3600
+#: A report quotes the header of what it is about, which stands in its beginning.
+REPORT_OCTETS = 200_000
+_PROBE = re.compile(r"probe\.([0-9a-f]{12})\.([0-9a-f]{32})@.+")
 
 
-class MailCatchallSetup(models.Model):
+class MailCatchallSetupProbe(models.AbstractModel):
     """The round-trip test: a mail to an address that nobody has goes out and has to come back.
 
     Every request does one step and ends. The browser asks again while the mail is on its way;
-    without a browser the test waits, and goes on when somebody looks at the guide again.
+    without a browser the test waits, and goes on when somebody looks at the guide again. What is
+    known of a test is noted in the guide that it belongs to.
     """
 
-    _inherit = "mail.catchall.setup"
+    _name = "mail.catchall.setup.probe"
+    _description = "Round-trip Test"
 
-    test_state = fields.Selection(
-        [("todo", "To Do"), ("waiting", "On Its Way"), ("ok", "Done"), ("error", "Problem")],
-        default="todo",
-        readonly=True,
-    )
-    test_text = fields.Text(
-        readonly=True, default=lambda self: _("Send a test mail, when the other steps are done.")
-    )
-    test_elapsed = fields.Integer(compute="_compute_test_elapsed")
-    test_limit = fields.Integer(compute="_compute_test_elapsed")
-    probe_address = fields.Char("Test Address", readonly=True)
-    probe_message_id = fields.Char(readonly=True)
-    probe_sender = fields.Char(readonly=True)
-    probe_started = fields.Float(readonly=True, help="Seconds since 1970.")
-    probe_arrived = fields.Float(readonly=True)
+    # ------------------------------------------------------------
+    # TEST ADDRESSES
+    # ------------------------------------------------------------
 
-    def _compute_test_elapsed(self):
-        for guide in self:
-            guide.test_limit = TIME_LIMIT
-            guide.test_elapsed = min(time.time() - (guide.probe_started or 0), TIME_LIMIT)
+    def _make_probe_address(self, domain_name):
+        """Return a new address for a test mail: a random number and its HMAC (RFC 2104).
+
+        Its characters are none that divides a subaddress, and its case does not matter.
+        """
+        number = secrets.token_hex(6)
+        return f"probe.{number}.{self._sign_probe(number)}@{domain_name}"
+
+    def _sign_probe(self, number):
+        # su: core's hmac reads the secret of the database; half of an HMAC leaves
+        return tools.hmac(self.env(su=True), "mail_catchall_gateway-probe", number)[:32]
+
+    def _is_probe_address(self, address):
+        match = _PROBE.fullmatch(address)
+        return bool(match) and consteq(self._sign_probe(match[1]), match[2])
+
+    def _recognize(self, inbound, mail):
+        """Return in words that an inbound email is a test mail or a report on one, else "".
+
+        :param InboundMail mail: what is known about it
+        """
+        addresses = [recipient.address for recipient in mail.get_all("alias", "unknown")]
+        # one who saw such an address must not be able to hide a mail to others with it
+        if addresses and all(map(self._is_probe_address, addresses)):
+            return _("The test mail of the setup guide.")
+        if mail.automatic.kind and self._is_probe_report(inbound):
+            return _("A report on the test mail of the setup guide.")
+        return ""
+
+    def _is_probe_report(self, inbound):
+        """Tell whether a mail quotes a test mail that was sent a short time ago."""
+        start = time.time() - REPORT_SECONDS
+        # sudo: the addresses of test mails of the last day; yes or no
+        guides = self.env["mail.catchall.setup"].sudo().search([("probe_started", ">", start)])
+        addresses = [address.encode() for address in guides.mapped("probe_address") if address]
+        if not addresses:
+            return False
+        source = inbound._get_source()[:REPORT_OCTETS].lower()
+        return any(address in source for address in addresses)
 
     # ------------------------------------------------------------
     # SENDING
     # ------------------------------------------------------------
 
-    def action_test(self):
-        """Send a test mail to a random address of the domain.
-
-        :raise UserError: if an earlier step is missing
-        """
-        self.ensure_one()
-        if self.domain_state != "ok" or not self.smtp_id.active or not self.mailbox_id.is_catchall:
-            raise UserError(
-                _("First set up the domain, log in to the mailbox, and log in to the account.")
-            )
-        name, address = self._get_example_sender()
-        self.write(
+    def _send(self, guide):
+        """Send a new test mail as any mail is sent, by the account of the guide."""
+        domain_name = guide.alias_domain_id.name
+        name, address = self.env["mail.catchall.setup.servers"]._get_example_sender(guide)
+        guide.write(
             {
                 "test_state": "waiting",
                 "test_text": _("The test mail is on its way."),
                 "test_findings": False,
-                "probe_address": self.env["mail.catchall.setup.probe"]._make_probe_address(
-                    self.alias_domain_id.name
-                ),
-                "probe_message_id": email.utils.make_msgid(domain=self.alias_domain_id.name),
+                "probe_address": self._make_probe_address(domain_name),
+                "probe_message_id": email.utils.make_msgid(domain=domain_name),
                 "probe_sender": address,
                 "probe_started": time.time(),
                 "probe_arrived": 0,
             }
         )
+        servers = self.env["ir.mail_server"].with_company(guide.company_id)
         try:
-            self._send_probe(formataddr((name, address)))
-        except (
-            Exception
-        ) as error:  # whatever the way to the server, and the server, have against it
-            self._fail(self._explain_refused(error))
+            message = servers.build_email(
+                formataddr((name, address)),
+                [guide.probe_address],
+                _("Test of the email gateway"),
+                _("Odoo sent this mail to itself, to see whether its mailbox receives it."),
+                message_id=guide.probe_message_id,
+                headers=self._get_probe_headers(guide),
+            )
+            servers.send_email(message, mail_server_id=guide.smtp_id.id)
+        except Exception as error:  # whatever the way there, and the server, have against it
+            self._fail(guide, self._explain_refused(guide, error))
 
-    def _send_probe(self, sender):
-        """Send the test mail as any mail is sent, by the account of the guide."""
-        servers = self.env["ir.mail_server"].with_company(self.company_id)
-        message = servers.build_email(
-            sender,
-            [self.probe_address],
-            _("Test of the email gateway"),
-            _("Odoo sent this mail to itself, to see whether its mailbox receives it."),
-            message_id=self.probe_message_id,
-            headers=self._get_probe_headers(),
-        )
-        servers.send_email(message, mail_server_id=self.smtp_id.id)
-
-    def _get_probe_headers(self):
+    def _get_probe_headers(self, guide):
         headers = {"Auto-Submitted": "auto-generated"}  # RFC 3834: nobody shall answer
-        if "@" in (self.mailbox_id.user or ""):
+        if "@" in (guide.mailbox_id.user or ""):
             # where a report arrives even if the catch-all does not work
-            headers["Return-Path"] = self.mailbox_id.user
+            headers["Return-Path"] = guide.mailbox_id.user
         return headers
 
-    def _explain_refused(self, error):
+    def _explain_refused(self, guide, error):
         """Return in words why the mail could not be sent."""
+        servers = self.env["mail.catchall.setup.servers"]
         cause = error.__context__ or error
-        text = self._clean_error(str(error.args[-1] if error.args else error))
+        text = servers._clean_error(str(error.args[-1] if error.args else error))
         if isinstance(cause, smtplib.SMTPRecipientsRefused):
             return _(
                 "The SMTP server refused the address %(address)s, that nobody has. If it is also "
                 "the server of the domain, the catch-all is not switched on there. %(text)s",
-                address=self.probe_address,
+                address=guide.probe_address,
                 text=text,
             )
         if isinstance(cause, (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)):
             return _(
                 "The SMTP server does not send as %(sender)s. Let the account send as any address "
                 "of the domain, or choose “Replace every address” as its Sender Address. %(text)s",
-                sender=self.probe_sender,
+                sender=guide.probe_sender,
                 text=text,
             )
-        return _("The SMTP server did not take the test mail. %s", self._explain_login(text))
+        return _("The SMTP server did not take the test mail. %s", servers._explain_login(text))
+
+    def _fail(self, guide, text):
+        guide.write({"test_state": "error", "test_text": text})
 
     # ------------------------------------------------------------
     # WAITING
     # ------------------------------------------------------------
 
-    def action_check_now(self):
-        """Fetch the mailbox and look for the test mail. It commits, as fetching does.
-
-        :return bool: whether it is still waited for
-        """
-        self.ensure_one()
-        if self.test_state != "waiting":
-            return False
-        # as the scheduled action does, so that mail of others is not handled as of this user
+    def _fetch_and_look(self, guide):
+        """Fetch the mailbox of a guide, and conclude its test if it is known how it ended."""
+        # SUPERUSER_ID: as the scheduled action does, so that mail of others is not handled as of
+        # this user, who may read the guide
         fetcher = self.env(user=SUPERUSER_ID, context={})["fetchmail.server"]
-        fetcher.browse(self.mailbox_id.id).fetch_mail()
+        fetcher.browse(guide.mailbox_id.id).fetch_mail()
         self.env.invalidate_all()
-        self._look_for_probe()
-        return self.test_state == "waiting"
-
-    def _look_for_probe(self):
-        """Conclude the test if it is known how it ended."""
-        elapsed = time.time() - self.probe_started
-        arrived = self._find_probes()
-        if arrived:
-            self.probe_arrived = self.probe_arrived or time.time()
-            if time.time() - self.probe_arrived >= COPIES_WAIT:
-                self._report_arrival(arrived)
-            else:
-                self.test_text = _("It arrived. Waiting for further copies of it.")
-            return
-        problem = self._find_report() or self.mailbox_id.last_error
-        if not problem and elapsed > FOLDERS_WAIT:
-            problem = self._look_into_folders()
-        if not problem and elapsed > TIME_LIMIT:
-            problem = self._explain_missing()
-        if problem:
-            self._fail(problem)
-
-    def _fail(self, text):
-        self.write({"test_state": "error", "test_text": text})
-
-    def _get_probe_mails(self):
-        """Return the inbound emails that are about this test mail, or one of about its time."""
+        # sudo: test mails, which no person wrote; only administrators have a guide
+        inbounds = self.env["mail.catchall.inbound"].sudo()
         # a fetch that began before it was sent may have brought it
-        since = datetime.datetime.utcfromtimestamp(self.probe_started - EARLIER)
+        since = datetime.datetime.utcfromtimestamp(guide.probe_started - EARLIER)
         domain = [("verdict_code", "=", "probe"), ("create_date", ">=", since)]
-        return self.env["mail.catchall.inbound"].sudo().search(domain, order="id")
-
-    def _find_probes(self):
-        """Return the copies of the test mail that arrived."""
-        address = self.probe_address
-        return self._get_probe_mails().filtered(
+        mails, address = inbounds.search(domain, order="id"), guide.probe_address
+        arrived = mails.filtered(
             lambda mail: address in (mail.recipients or "") or address in (mail.email_to or "")
         )
+        if not arrived:
+            if problem := self._find_problem(guide, mails):
+                self._fail(guide, problem)
+            return
+        guide.probe_arrived = guide.probe_arrived or time.time()
+        if time.time() - guide.probe_arrived >= COPIES_WAIT:
+            self._conclude(guide, arrived)
+        else:
+            guide.test_text = _("It arrived. Waiting for further copies of it.")
 
-    def _find_report(self):
+    def _find_problem(self, guide, mails):
+        """Return in words why the test mail will not arrive, if that is known."""
+        elapsed = time.time() - guide.probe_started
+        problem = self._find_report(guide, mails) or guide.mailbox_id.last_error
+        if not problem and elapsed > FOLDERS_WAIT:
+            problem = self._look_into_folders(guide)
+        if problem or elapsed <= TIME_LIMIT:
+            return problem
+        return _(
+            "Nothing came within %(minutes)s minutes. Mail for %(domain)s is delivered elsewhere "
+            "(look at its MX records), the catch-all leads to another mailbox than %(mailbox)s, or "
+            "the mail was held back as spam before it reached a folder.",
+            minutes=TIME_LIMIT // 60,
+            domain=guide.alias_domain_id.name,
+            mailbox=guide.mailbox_id.user or guide.mailbox_id.name,
+        )
+
+    def _find_report(self, guide, mails):
         """Return in words why the test mail came back, if it did."""
-        for mail in self._get_probe_mails() - self._find_probes():
+        for mail in mails:
             source = mail._get_source()
-            if self.probe_address.encode() not in source.lower():
+            if guide.probe_address.encode() not in source.lower():
                 continue
             report = read_report(email.message_from_bytes(source, policy=email.policy.default))
             if report and report.kind not in ("failed", "unknown"):
@@ -201,67 +214,47 @@ class MailCatchallSetup(models.Model):
             return _(
                 "The test mail came back: nobody takes mail to %(address)s. So the catch-all is "
                 "not active: switch it on at your mail provider. %(text)s",
-                address=self.probe_address,
+                address=guide.probe_address,
                 text=report.reason if report else "",
             )
         return ""
 
-    def _explain_missing(self):
-        return _(
-            "Nothing came within %(minutes)s minutes. Mail for %(domain)s is delivered elsewhere "
-            "(look at its MX records), the catch-all leads to another mailbox than %(mailbox)s, or "
-            "the mail was held back as spam before it reached a folder.",
-            minutes=TIME_LIMIT // 60,
-            domain=self.alias_domain_id.name,
-            mailbox=self.mailbox_id.user or self.mailbox_id.name,
-        )
-
-    # ------------------------------------------------------------
-    # OTHER FOLDERS
-    # ------------------------------------------------------------
-
-    def _look_into_folders(self):
+    def _look_into_folders(self, guide):
         """Return in words where else in the mailbox the test mail is, if it is there."""
-        if self.mailbox_id._get_connection_type() != "imap" or self._is_stored():
+        mailbox, address = guide.mailbox_id, guide.probe_address
+        # sudo: whether the test mail was fetched, and is not processed yet; yes or no
+        inbounds = self.env["mail.catchall.inbound"].sudo()
+        is_stored = inbounds.search_count([("email_to", "ilike", address)])
+        if is_stored or mailbox._get_connection_type() != "imap":
             return ""
-        connection = None
+        read = mailbox.folder or "INBOX"
+        servers = self.env["mail.catchall.setup.servers"]
         try:
-            connection = self.mailbox_id.connect()
-            folders = [f for f in parse_list(connection.list()[1]) if f.is_selectable]
-            for folder in folders[:MAX_FOLDERS]:
-                if self._is_in_folder(connection, folder):
-                    return self._explain_folder(folder)
+            with servers._open_folders(mailbox) as (connection, folders):
+                for folder in folders[:MAX_FOLDERS]:
+                    if self._is_in_folder(connection, folder, address, folder.label == read):
+                        return self._explain_folder(folder, folder.label == read)
         except Exception:  # only a search that nobody asked for: the next fetch tells
             _logger.info("Folders could not be searched for the test mail", exc_info=True)
-        finally:
-            if connection:
-                with contextlib.suppress(Exception):
-                    connection.logout()
         return ""
 
-    def _is_stored(self):
-        """Tell whether the test mail was fetched and is not processed yet."""
-        inbounds = self.env["mail.catchall.inbound"].sudo()
-        return bool(inbounds.search_count([("email_to", "ilike", self.probe_address)]))
-
-    def _is_in_folder(self, connection, folder):
+    def _is_in_folder(self, connection, folder, address, is_read_folder):
         """Tell whether the test mail is in a folder, and would have been fetched from there.
 
         In the folder that is read, only what somebody has read is not on its way to us.
         """
-        is_read_folder = folder.label == (self.mailbox_id.folder or "INBOX")
         if folder.is_own_copy and not is_read_folder:
             return False
         status, _data = connection.select(quote(folder.label), True)
         if status != "OK":
             return False
         criteria = ["SEEN"] if is_read_folder else []
-        local_part = self.probe_address.partition("@")[0]
-        status, data = connection.search(None, *criteria, "HEADER", "To", quote(local_part))
+        local_part = quote(address.partition("@")[0])
+        status, data = connection.search(None, *criteria, "HEADER", "To", local_part)
         return status == "OK" and any(data)
 
-    def _explain_folder(self, folder):
-        if folder.label == (self.mailbox_id.folder or "INBOX"):
+    def _explain_folder(self, folder, is_read_folder):
+        if is_read_folder:
             return _(
                 "It arrived, but somebody else marked it as read before Odoo could fetch it: "
                 "another program, or another Odoo, reads this mailbox. End that."
@@ -278,3 +271,148 @@ class MailCatchallSetup(models.Model):
             "the step of the mailbox, or end the rule that moves it.",
             folder.label,
         )
+
+    # ------------------------------------------------------------
+    # REPORT
+    # ------------------------------------------------------------
+
+    def _conclude(self, guide, mails):
+        """Note what the copies of the test mail tell, which arrived."""
+        mailbox = mails.server_id[:1] or guide.mailbox_id
+        names, own = mailbox._get_recipient_settings()
+        trip = examine(
+            header_fields(mails[0]._get_source()),
+            guide.probe_address,
+            guide.probe_message_id,
+            names,
+            own,
+            mailbox.server or "",
+            mailbox.trusted_hops,
+        )
+        findings = {
+            **dataclasses.asdict(trip),
+            "seconds": round(max(mails[0].create_date.timestamp() - guide.probe_started, 0)),
+            "copies": len(mails),
+            "mailbox": mailbox.name if mailbox != guide.mailbox_id else "",
+        }
+        text = self._describe_arrival(guide, findings)
+        guide.write({"test_state": "ok", "test_text": text, "test_findings": findings})
+
+    def _describe_arrival(self, guide, findings):
+        if findings["mailbox"]:
+            return _(
+                "The test mail came back after %(seconds)s seconds, but in the mailbox "
+                "%(mailbox)s.",
+                seconds=findings["seconds"],
+                mailbox=findings["mailbox"],
+            )
+        return _(
+            "It works: the test mail came back after %(seconds)s seconds. Mail to any address of "
+            "%(domain)s reaches Odoo.",
+            seconds=findings["seconds"],
+            domain=guide.alias_domain_id.name,
+        )
+
+    def _report(self, guide):
+        """Return what was found out, as rows of label, state, value and text."""
+        found = guide.test_findings
+        return [
+            self._report_recipient(found["recipient_header"]),
+            self._report_copies(found["copies"]),
+            self._report_sender(found["sender"], guide.probe_sender),
+            self._report_message_id(found["is_message_id_kept"]),
+            self._report_hops(found["trusted_hops"]),
+            self._report_authentication(found),
+        ]
+
+    def _report_recipient(self, header):
+        label = _("Named recipient")
+        if header == "Received":
+            text = _("The line with which your mail server took the mail tells for whom it was.")
+            return _row(label, "ok", header, text)
+        if header:
+            text = _("This field tells for whom a mail was, also where To and Cc do not.")
+            return _row(label, "ok", header, text)
+        text = _(
+            "No field names for whom a mail was delivered. Mail in Bcc, through lists and "
+            "forwards can only be found by To and Cc: ask your provider for such a field."
+        )
+        return _row(label, "warning", _("None"), text)
+
+    def _report_copies(self, count):
+        if count == 1:
+            return _row(_("Copies"), "ok", "1", _("As it should be."))
+        text = _(
+            "Your provider delivers a mail more than once. Odoo handles it once, but it is "
+            "needless: look for a second forwarding."
+        )
+        return _row(_("Copies"), "warning", str(count), text)
+
+    def _report_sender(self, sender, written):
+        if sender == written:
+            return _row(_("Sender"), "ok", sender, _("It came back as it left."))
+        text = _(
+            "It left as %s and was replaced on the way. Your customers see what it became: let "
+            "the account send as any address of the domain.",
+            written,
+        )
+        return _row(_("Sender"), "warning", sender, text)
+
+    def _report_message_id(self, is_kept):
+        if is_kept:
+            return _row(_("Message-Id"), "ok", _("Kept"), _("Answers find their thread by it."))
+        text = _(
+            "Your SMTP account replaces it, so that answers may not find their thread by it. "
+            "Switch on “Signed Addresses” on the alias domain."
+        )
+        return _row(_("Message-Id"), "warning", _("Replaced"), text)
+
+    def _report_hops(self, count):
+        label = _("Received lines of your servers")
+        if count:
+            text = _("What stands below them may be forged, and does not count.")
+            return _row(label, "ok", str(count), text)
+        text = _(
+            "How many lines your own servers write is not certain, and a wrong number would do "
+            "harm. So the topmost field counts, which is your server's."
+        )
+        return _row(label, "info", _("Unknown"), text)
+
+    def _report_authentication(self, found):
+        label, detail = _("Checked sender"), found["authentication_detail"]
+        if found["authserv_id"]:
+            text = _(
+                "Your mail server checks who sends (%s), and confirmed our own mail. Forged mail "
+                "from your people can be told.",
+                detail,
+            )
+            return _row(label, "ok", found["authserv_id"], text)
+        if found["authentication"] == "fail":
+            text = _(
+                "Your mail server checked our own mail, and it failed (%s). Enter SPF and DKIM as "
+                "shown in the first step: others may take your mail for spam.",
+                detail,
+            )
+            return _row(label, "warning", _("Failed"), text)
+        text = _(
+            "No result of your mail server was found on our own mail. Until its name is set on "
+            "the mailbox, Odoo believes what a mail says of its sender: whoever writes as one of "
+            "your people is taken for him."
+        )
+        return _row(label, "warning", _("Unknown"), text)
+
+    def _prepare_mailbox_values(self, guide):
+        """Return the values of the mailbox that make use of what was found."""
+        findings = guide.test_findings
+        values = {"trusted_hops": findings["trusted_hops"]}
+        if findings["authserv_id"]:
+            values["trusted_authserv_id"] = findings["authserv_id"]
+        header = findings["recipient_header"]
+        if header and header != "Received":
+            names, _own = guide.mailbox_id._get_recipient_settings()
+            values["recipient_headers"] = ", ".join(dict.fromkeys((header, *names)))
+        return values
+
+
+def _row(label, state, value, text):
+    return {"label": label, "state": state, "value": value, "text": text}

@@ -1,245 +1,25 @@
-from odoo import _, api, fields, models, tools
+import contextlib
+import dataclasses
+import re
+import types
 
-from ...tools.mailbox.mail_providers import find_provider, get_provider
-from .mail_catchall_setup import STATES
+from markupsafe import Markup
 
-#: Fields of the guide that show a field of its server, which they name.
-MAILBOX_FIELDS = {
-    "mailbox_server": "server",
-    "mailbox_port": "port",
-    "mailbox_ssl": "is_ssl",
-    "mailbox_user": "user",
-}
-SMTP_FIELDS = {
-    "smtp_host": "smtp_host",
-    "smtp_port": "smtp_port",
-    "smtp_encryption": "smtp_encryption",
-    "smtp_user": "smtp_user",
-    "smtp_from_filter": "from_filter",
-}
-SHOWN_FIELDS = {*MAILBOX_FIELDS, *SMTP_FIELDS, "mailbox_password", "smtp_password"}
+from odoo import _, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Command
+from odoo.tools import email_normalize, formataddr
+
+from ...tools.mailbox.imap_folders import parse_list
+from ...tools.mailbox.mail_providers import dns_records, get_provider
+from ...tools.message.header_text import one_line
+
 #: What is likely for a server that is not set up yet.
 MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True}
 SMTP_DEFAULTS = {"smtp_port": 587, "smtp_encryption": "starttls"}
-
-
-class MailCatchallSetup(models.Model):
-    """The steps that log in: the catch-all mailbox and the SMTP account."""
-
-    _inherit = "mail.catchall.setup"
-
-    # mailbox
-    mailbox_id = fields.Many2one(
-        "fetchmail.server",
-        domain=[("server_type", "!=", "local")],
-        ondelete="set null",
-        help="Leave it empty to set up a new server.",
-    )
-    mailbox_type = fields.Selection(related="mailbox_id.server_type")
-    mailbox_server = fields.Char("IMAP Server", compute="_compute_mailbox", readonly=False)
-    mailbox_port = fields.Integer("IMAP Port", compute="_compute_mailbox", readonly=False)
-    mailbox_ssl = fields.Boolean("SSL/TLS", compute="_compute_mailbox", readonly=False)
-    mailbox_user = fields.Char("User", compute="_compute_mailbox", readonly=False)
-    mailbox_password = fields.Char("Password", compute="_compute_passwords", readonly=False)
-    mailbox_folder_ids = fields.One2many("mail.catchall.setup.folder", "setup_id", readonly=True)
-    mailbox_folder_id = fields.Many2one(
-        "mail.catchall.setup.folder",
-        "Folder",
-        compute="_compute_mailbox_folder_id",
-        inverse="_inverse_mailbox_folder_id",
-        domain="[('setup_id', '=', id)]",
-        help="The folder that mail for all addresses arrives in. Nearly always the inbox.",
-    )
-    mailbox_error = fields.Text(readonly=True)
-    mailbox_state = fields.Selection(STATES, compute="_compute_mailbox_state")
-    mailbox_text = fields.Text(compute="_compute_mailbox_state")
-    # SMTP account
-    smtp_id = fields.Many2one(
-        "ir.mail_server",
-        "SMTP Account",
-        ondelete="set null",
-        help="Leave it empty to set up a new server.",
-    )
-    smtp_host = fields.Char("SMTP Server", compute="_compute_smtp", readonly=False)
-    smtp_port = fields.Integer("SMTP Port", compute="_compute_smtp", readonly=False)
-    smtp_encryption = fields.Selection(
-        lambda self: (
-            self.env["ir.mail_server"]._fields["smtp_encryption"]._description_selection(self.env)
-        ),
-        "Encryption",
-        compute="_compute_smtp",
-        readonly=False,
-    )
-    smtp_user = fields.Char("SMTP User", compute="_compute_smtp", readonly=False)
-    smtp_password = fields.Char("SMTP Password", compute="_compute_passwords", readonly=False)
-    smtp_from_filter = fields.Char(
-        "May Send As",
-        compute="_compute_smtp",
-        readonly=False,
-        help="Domains and addresses, separated by commas, that the account may send as. For mail "
-        "from others Odoo replaces the sender.",
-    )
-    smtp_state = fields.Selection(STATES, default="todo", readonly=True)
-    smtp_text = fields.Text(
-        readonly=True,
-        default=lambda self: _("Enter how the account is reached, then press Log In."),
-    )
-
-    # ------------------------------------------------------------
-    # COMPUTE AND ONCHANGE
-    # ------------------------------------------------------------
-
-    @api.depends(*(f"mailbox_id.{name}" for name in MAILBOX_FIELDS.values()))
-    def _compute_mailbox(self):
-        for guide in self:
-            for name, shown in MAILBOX_FIELDS.items():
-                default = False if guide.mailbox_id else MAILBOX_DEFAULTS.get(shown, False)
-                guide[name] = guide.mailbox_id[shown] or default
-
-    @api.depends(*(f"smtp_id.{name}" for name in SMTP_FIELDS.values()))
-    def _compute_smtp(self):
-        for guide in self:
-            for name, shown in SMTP_FIELDS.items():
-                default = False if guide.smtp_id else SMTP_DEFAULTS.get(shown, False)
-                guide[name] = guide.smtp_id[shown] or default
-
-    def _compute_passwords(self):
-        """Passwords are only written: none is sent to the browser."""
-        self.mailbox_password = False
-        self.smtp_password = False
-
-    @api.depends("mailbox_id.folder", "mailbox_folder_ids")
-    def _compute_mailbox_folder_id(self):
-        for guide in self:
-            name = guide.mailbox_id.folder or "INBOX"
-            folders = guide.mailbox_folder_ids.filtered(lambda f, n=name: f.name == n)
-            guide.mailbox_folder_id = folders[:1]
-
-    def _inverse_mailbox_folder_id(self):
-        for guide in self.filtered("mailbox_folder_id"):
-            guide.mailbox_id.folder = guide.mailbox_folder_id.name
-
-    @api.depends(
-        "mailbox_error",
-        "mailbox_id.state",
-        "mailbox_id.active",
-        "mailbox_id.is_catchall",
-        "mailbox_id.last_error",
-        "mailbox_id.last_success",
-    )
-    def _compute_mailbox_state(self):
-        for guide in self:
-            guide.mailbox_state, guide.mailbox_text = guide._check_mailbox()
-
-    def _check_mailbox(self):
-        """Return state and text of the step of the mailbox."""
-        mailbox = self.mailbox_id
-        if not mailbox.server and mailbox.server_type in (False, "imap", "pop"):
-            return "todo", _("Enter how the mailbox is reached, then press Log In.")
-        if self.mailbox_error:
-            return "error", self.mailbox_error
-        if mailbox.state != "done" or not mailbox.is_catchall:
-            return "todo", _("Press Log In to see whether it works.")
-        if not mailbox.active:
-            return "error", _("The mailbox %s is archived.", mailbox.name)
-        if mailbox.last_error:
-            return "error", _("The last fetch failed. %s", mailbox.last_error)
-        if not mailbox.last_success:
-            return "ok", _("%s is read from now on. Nothing was fetched yet.", mailbox.name)
-        date = tools.format_datetime(self.env, mailbox.last_success)
-        return "ok", _("%(name)s is read. Last fetch: %(date)s", name=mailbox.name, date=date)
-
-    @api.onchange("mailbox_provider")
-    def _onchange_mailbox_provider(self):
-        provider = get_provider(self.mailbox_provider)
-        if not self.smtp_id and not self.smtp_host:
-            self.smtp_provider = self.mailbox_provider
-            self._onchange_smtp_provider()
-        if provider.imap_host:
-            self.mailbox_server, self.mailbox_port = provider.imap_host, 993
-            self.mailbox_ssl = True
-
-    @api.onchange("mailbox_ssl")
-    def _onchange_mailbox_ssl(self):
-        if self.mailbox_port in (0, 143, 993):
-            self.mailbox_port = 993 if self.mailbox_ssl else 143
-
-    @api.onchange("smtp_provider")
-    def _onchange_smtp_provider(self):
-        provider = get_provider(self.smtp_provider)
-        if provider.smtp_host:
-            self.smtp_host, self.smtp_port = provider.smtp_host, provider.smtp_port
-            self.smtp_encryption = provider.smtp_encryption
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
-
-    @api.model
-    def _prepare_guide(self, company):
-        values = super()._prepare_guide(company)
-        mailboxes = self.env["fetchmail.server"].search([("is_catchall", "=", True)])
-        taken = self.search([]).mailbox_id  # pylint: disable=no-search-all
-        mailbox = (mailboxes - taken)[:1] or mailboxes[:1]
-        mailbox = mailbox or self.env["fetchmail.server"]._find_catchall_candidates()[:1]
-        accounts = self.env["ir.mail_server"].search([])  # pylint: disable=no-search-all
-        name = company.alias_domain_id.name
-        named = accounts.filtered(lambda a: name and name in (a.from_filter or "").split(","))
-        account = named[:1] or accounts[:1]
-        return {
-            **values,
-            "mailbox_id": mailbox.id,
-            "mailbox_provider": find_provider(mailbox.server).code,
-            "smtp_id": account.id,
-            "smtp_provider": find_provider(account.smtp_host).code,
-        }
-
-    def write(self, vals):
-        """Write what is shown of a server to it; one that is not there yet is set up.
-
-        What is reached in another way than before has to log in again.
-        """
-        mailbox_vals = self._pick(vals, {**MAILBOX_FIELDS, "mailbox_password": "password"})
-        smtp_vals = self._pick(vals, {**SMTP_FIELDS, "smtp_password": "smtp_pass"})
-        others = {name: vals[name] for name in vals if name not in SHOWN_FIELDS}
-        res = super().write(others)
-        for guide in self:
-            if mailbox_vals or "mailbox_id" in vals:
-                guide._write_mailbox(mailbox_vals)
-            if smtp_vals or "smtp_id" in vals:
-                guide._write_smtp(smtp_vals)
-        return res
-
-    @api.model
-    def _pick(self, vals, names):
-        """Return the values for a server; an empty password is none that was entered."""
-        picked = {shown: vals[name] for name, shown in names.items() if name in vals}
-        passwords = ("password", "smtp_pass")
-        return {name: value for name, value in picked.items() if value or name not in passwords}
-
-    def _write_mailbox(self, values):
-        self.mailbox_error = False
-        if self.mailbox_id:
-            if any(self.mailbox_id[name] != value for name, value in values.items()):
-                self.mailbox_id.write({**values, "state": "draft"})
-        elif values.get("server"):
-            name = _("Catch-all %s", self.alias_domain_id.name or self.company_id.name)
-            values = {"name": name, "server_type": "imap", **MAILBOX_DEFAULTS, **values}
-            self.mailbox_id = self.env["fetchmail.server"].create(values)
-
-    def _write_smtp(self, values):
-        self.smtp_state = "todo"
-        self.smtp_text = _("Press Log In to see whether it works.")
-        if self.smtp_id:
-            self.smtp_id.write(values)
-        elif values.get("smtp_host"):
-            domain = self.alias_domain_id.name
-            values = {"name": domain or self.company_id.name, **SMTP_DEFAULTS, **values}
-            # so that Odoo knows that it may send as any address of it
-            values["from_filter"] = values.get("from_filter") or domain
-            # no mail shall leave by it before somebody could log in
-            values["active"] = False
-            self.smtp_id = self.env["ir.mail_server"].create(values)
+#: What is said where user or password are wrong; core calls accents in them a server's name.
+LOGIN_WORDS = ("authenticat", "login", "credential", "password", "can't encode character")
+_BYTES = re.compile(r"\bb(['\"])(.*?)\1")
 
 
 class MailCatchallSetupFolder(models.Model):
@@ -251,3 +31,334 @@ class MailCatchallSetupFolder(models.Model):
 
     setup_id = fields.Many2one("mail.catchall.setup", required=True, ondelete="cascade")
     name = fields.Char(required=True)
+
+
+class MailCatchallSetupServers(models.AbstractModel):
+    """What the setup guide does with mail servers: finds or makes them, and logs in.
+
+    Logins are real ones, by core's own methods; why they fail is told with what to do about it.
+    The fields of the servers, as the guide shows them, are in ``mail.catchall.setup``.
+    """
+
+    _name = "mail.catchall.setup.servers"
+    _description = "Mail Server"
+
+    # ------------------------------------------------------------
+    # FINDING AND MAKING
+    # ------------------------------------------------------------
+
+    def _find_mailbox(self):
+        """Return the mailbox that a new guide shows: a catch-all that no other guide has."""
+        mailboxes = self.env["fetchmail.server"].search([("is_catchall", "=", True)])
+        guides = self.env["mail.catchall.setup"].search([])  # pylint: disable=no-search-all
+        return (
+            (mailboxes - guides.mailbox_id)[:1]
+            or mailboxes[:1]
+            or mailboxes._find_catchall_candidates()[:1]
+        )
+
+    def _find_account(self, company):
+        """Return the account that a new guide shows: one that may send as the company's domain."""
+        accounts = self.env["ir.mail_server"].search([])  # pylint: disable=no-search-all
+        name = company.alias_domain_id.name
+        named = accounts.filtered(lambda a: name and name in (a.from_filter or "").split(","))
+        return named[:1] or accounts[:1]
+
+    def _write_mailbox(self, guide, values):
+        guide.mailbox_error = False
+        mailbox = guide.mailbox_id
+        if mailbox and any(mailbox[name] != value for name, value in values.items()):
+            mailbox.write({**values, "state": "draft"})
+        elif not mailbox and values.get("server"):
+            name = _("Catch-all %s", guide.alias_domain_id.name or guide.company_id.name)
+            values = {**MAILBOX_DEFAULTS, "name": name, "server_type": "imap", **values}
+            guide.mailbox_id = mailbox.create(values)
+
+    def _write_account(self, guide, values):
+        guide.smtp_state, guide.smtp_text = "todo", _("Press Log In to see whether it works.")
+        if guide.smtp_id:
+            guide.smtp_id.write(values)
+        elif values.get("smtp_host"):
+            domain = guide.alias_domain_id.name
+            values = {**SMTP_DEFAULTS, "name": domain or guide.company_id.name, **values}
+            # so that Odoo knows that it may send as any address of it
+            values["from_filter"] = values.get("from_filter") or domain
+            # no mail shall leave by it before somebody could log in
+            guide.smtp_id = guide.smtp_id.create({**values, "active": False})
+
+    def _prepare_dns_records(self, guide):
+        """Return the DNS records that a domain needs, each with what it is for."""
+        purposes = {
+            "mx": _("MX: where mail for the domain is delivered."),
+            "spf": _("SPF: who may send for the domain. A domain has only one such record."),
+            "dkim": _("DKIM: the key with which your mail is signed. Your provider shows it."),
+            "dmarc": _(
+                "DMARC: what others do with mail that passes neither SPF nor DKIM. p=none asks "
+                "them to do nothing yet."
+            ),
+        }
+        receiving, sending = map(get_provider, (guide.mailbox_provider, guide.smtp_provider))
+        return [
+            {**dataclasses.asdict(record), "purpose": purposes[record.purpose]}
+            for record in dns_records(guide.alias_domain_id.name, receiving, sending)
+        ]
+
+    # ------------------------------------------------------------
+    # LOGGING IN
+    # ------------------------------------------------------------
+
+    def _log_in_mailbox(self, mailbox):
+        """Log in to a mailbox. From then on it is read as a catch-all.
+
+        :return dict: values for the guide
+        """
+        try:
+            with self.env.cr.savepoint():
+                mailbox.button_confirm_login()
+                folders = self._list_folders(mailbox)
+                folder = mailbox.folder or "INBOX"
+                if folders and folder not in folders:
+                    folder = folders[0]
+                mailbox.write({"is_catchall": True, "folder": folder})
+        except UserError as error:
+            cause = error.__context__
+            if isinstance(cause, UnicodeEncodeError):
+                # core's text has all that could not be encoded: the password
+                return {"mailbox_error": mailbox._describe_error(cause)}
+            return {"mailbox_error": self._explain_login(str(error))}
+        commands = [Command.create({"name": name}) for name in folders]
+        return {"mailbox_error": False, "mailbox_folder_ids": [Command.clear(), *commands]}
+
+    def _list_folders(self, mailbox):
+        """Return the names of the folders that mail can be in; none by POP."""
+        if mailbox._get_connection_type() != "imap":
+            return []
+        with self._open_folders(mailbox) as (_connection, folders):
+            return [folder.label for folder in folders]
+
+    @contextlib.contextmanager
+    def _open_folders(self, mailbox):
+        """Give a connection by IMAP, and the folders that mail can be in; log out at the end."""
+        connection = mailbox.connect(allow_archived=True)
+        try:
+            yield connection, [f for f in parse_list(connection.list()[1]) if f.is_selectable]
+        finally:
+            # what was wanted is known
+            with contextlib.suppress(Exception):
+                connection.logout()
+
+    def _log_in_account(self, guide):
+        """Log in to the SMTP account of a guide; mail leaves by it from then on.
+
+        :return tuple: state and text
+        """
+        try:
+            guide.smtp_id.test_smtp_connection()
+            guide.smtp_id.active = True
+            return self._check_from(guide)
+        except UserError as error:
+            return "error", self._explain_login(str(error))
+        except Exception as error:  # smtplib's, the network's: whatever the server makes of us
+            return "error", self._explain_login(f"{type(error).__name__}: {error}")
+
+    def _check_from(self, guide):
+        """Return state and text about the From that the example sender's mail would have."""
+        (name, address), domain = self._get_example_sender(guide), guide.alias_domain_id
+        sender = formataddr((name, address))
+        # as it is called when a mail of this company is sent
+        servers = self.env["ir.mail_server"].with_company(guide.company_id)
+        servers = servers.with_context(
+            domain_bounce_address=domain.bounce_email,
+            domain_notifications_email=domain.default_from_email,
+        )
+        server, smtp_from = servers._find_mail_server(sender)
+        if server != guide.smtp_id:
+            return "error", _(
+                "Mail from %(sender)s would leave by another account: %(server)s. Enter "
+                "%(domain)s in “May Send As” here, and take it out there.",
+                sender=address,
+                server=server.display_name or _("that of Odoo's configuration file"),
+                domain=domain.name,
+            )
+        envelope, shown = self._prepare_example(servers, sender, server.id, smtp_from)
+        if email_normalize(shown) != address:
+            return "error", _(
+                "The account takes our mail, but what %(sender)s writes would leave as %(shown)s. "
+                "Enter %(domain)s in “May Send As”, if the account may send as any address of it. "
+                "If it may not, and the Sender Address of the domain or the account is set to "
+                "replace it, you need do nothing.",
+                sender=sender,
+                shown=shown,
+                domain=domain.name,
+            )
+        return "ok", _(
+            "The account takes our mail. %(name)s's mail leaves as %(sender)s; what cannot be "
+            "delivered comes back to %(envelope)s.",
+            name=name,
+            sender=shown,
+            envelope=envelope,
+        )
+
+    def _prepare_example(self, servers, sender, server_id, smtp_from):
+        """Return the envelope sender and the From that a mail would have.
+
+        Core decides in the session with the server: so there is one, up to where data would flow.
+        """
+        message = servers.build_email(sender, ["somebody@example.com"], "Test", "Test")
+        session = servers.connect(mail_server_id=server_id, smtp_from=smtp_from)
+        try:
+            envelope, _to, message = servers._prepare_email_message(
+                message, session or types.SimpleNamespace(smtp_from=smtp_from)
+            )
+        finally:
+            if session:
+                session.quit()
+        return envelope, str(message["From"])
+
+    def _get_example_sender(self, guide):
+        """Return name and address of somebody who writes from the company of a guide."""
+        domain = guide.alias_domain_id
+        user = self.env["res.users"].search(
+            [
+                ("alias_id.alias_name", "!=", False),
+                ("alias_id.alias_domain_id", "=", domain.id),
+                ("company_id", "=", guide.company_id.id),
+            ],
+            order="id",
+            limit=1,
+        )
+        if user.alias_email:
+            return user.name, user.alias_email
+        address = domain.default_from_email or ""
+        is_ours = address.endswith(f"@{domain.name}")
+        return guide.company_id.name, address if is_ours else domain.catchall_email
+
+    def _clean_error(self, text):
+        """Return the text of an error, without the marks of Python's bytes, on one line."""
+        return one_line(_BYTES.sub(lambda match: match[2], text.replace("\n", " ")))
+
+    def _explain_login(self, text):
+        """Return what to do about a login that failed."""
+        text = self._clean_error(text)
+        lower = text.lower()
+        if any(word in lower for word in LOGIN_WORDS):
+            advice = _("Check user and password.")
+        elif "ssl" in lower or "wrong version" in lower or "certificate" in lower:
+            advice = _("Check port and encryption: they belong together.")
+        elif any(word in lower for word in ("name or service", "getaddrinfo", "invalid server")):
+            advice = _("Check the name of the server: nobody knows it.")
+        else:
+            advice = _("Check the name of the server, the port and the encryption.")
+        return f"{text.rstrip(' .')}. {advice}"
+
+    # ------------------------------------------------------------
+    # WHAT WAS SET UP BEFORE THE GATEWAY CAME
+    # ------------------------------------------------------------
+
+    def _announce_found(self):
+        """Tell each administrator, in their language and as they want to be notified."""
+        # sudo: who the administrators are, while the addon is installed
+        administrators = self.env.ref("base.group_system").sudo().users
+        for user in administrators.filtered(lambda u: u.active and not u.share):
+            servers = self.with_context(lang=user.lang)
+            if sentences := servers._get_found():
+                servers._notify_found(user, sentences)
+
+    def _notify_found(self, user, sentences):
+        body = Markup('<p>%s</p>%s<p><a href="%s">%s</a></p>') % (
+            _("The gateway was installed. This was there before, and counts:"),
+            self._format_found(sentences),
+            "/web#action=mail_catchall_gateway.mail_catchall_setup_action_open",
+            _("Open the setup guide"),
+        )
+        # by the queue: the installation may still be rolled back
+        self.env["mail.thread"].with_context(mail_notify_force_send=False).message_notify(
+            partner_ids=user.partner_id.ids,
+            subject=_("Catch-all Email Gateway: what was found"),
+            body=body,
+            author_id=self.env["ir.model.data"]._xmlid_to_res_id("base.partner_root"),
+        )
+
+    def _format_found(self, sentences):
+        """Return sentences as a list in HTML, or nothing."""
+        items = Markup().join(Markup("<li>%s</li>") % sentence for sentence in sentences)
+        return items and Markup("<ul>%s</ul>") % items
+
+    def _get_found(self):
+        """Return a sentence for each thing that counts for the gateway or stands in its way.
+
+        Nothing is switched over: it is said, to whoever installs the gateway and in the guide.
+        """
+        found = (
+            self._describe_mailboxes(),
+            self._describe_local_parts(),
+            self._describe_from_parameters(),
+            self._describe_own_addresses(),
+        )
+        return [sentence for sentence in found if sentence]
+
+    def _describe_mailboxes(self):
+        """Say which mailboxes may be the catch-all: it is not ours to decide."""
+        # sudo: also while the addon is installed; for administrators, of whatever company
+        mailboxes = self.env["fetchmail.server"].sudo()._find_catchall_candidates()
+        if not mailboxes or mailboxes.search_count([("is_catchall", "=", True)]):
+            return ""
+        return _(
+            "These mailboxes are read as before, but may be your catch-all: %s. The guide proposes "
+            "the first; Log In in its second step makes it the catch-all mailbox.",
+            ", ".join(f"{mailbox.name} ({mailbox.user})" for mailbox in mailboxes),
+        )
+
+    def _describe_local_parts(self):
+        """Say where aliases count by what stands before the @ alone."""
+        # sudo: also while the addon is installed; for administrators, of whatever company
+        aliases = self.env["mail.alias"].sudo().search([("alias_incoming_local", "=", True)])
+        names = ", ".join(filter(None, aliases.mapped("alias_name")))
+        allowed = self.env["mail.alias"]._get_allowed_domains()
+        if aliases and allowed:
+            return _(
+                "Aliases that are found by what stands before the @ (%(names)s) receive mail in "
+                "your own domains and in %(domains)s, as the system parameter "
+                "mail.catchall.domain.allowed says.",
+                names=names,
+                domains=", ".join(sorted(allowed)),
+            )
+        return aliases and _(
+            "Aliases that are found by what stands before the @ (%s) receive mail in every domain "
+            "that your mail server delivers for. Name the domains in the settings to limit that.",
+            names,
+        )
+
+    def _describe_from_parameters(self):
+        """Say that the parameters of Odoo up to 14 count again."""
+        forced, dynamic, _policies = self.env["ir.mail_server"]._get_from_settings()
+        if forced:
+            return _(
+                "All mail leaves as %s: the system parameter mail.force.smtp.from, which Odoo "
+                "has ignored since version 15, counts again. Delete it if your mail server does "
+                "not need it.",
+                forced,
+            )
+        return dynamic and _(
+            "Mail from addresses that are not yours leaves as %s: the system parameter "
+            "mail.dynamic.smtp.from, which Odoo has ignored since version 15, counts again. "
+            "Delete it if your mail server does not need it.",
+            dynamic,
+        )
+
+    def _describe_own_addresses(self):
+        """Name the users whose own address Odoo itself receives mail at: a copy would go round."""
+        domains = self.env["mail.alias.domain"]
+        # sudo: also while the addon is installed; administrators are told names and addresses
+        users = self.env["res.users"].sudo().search([("share", "=", False)])
+        users = users.filtered(
+            lambda u: (
+                domains._find_by_address(u.email_normalized or "")
+                and domains._is_gateway_address(u.email_normalized)
+            )
+        )
+        return users and _(
+            "Odoo itself receives mail at the own address of %s. Give them another own address, or "
+            "the alias another name: a copy of their mail would come back to Odoo.",
+            ", ".join(f"{user.name} ({user.email_normalized})" for user in users),
+        )

@@ -124,16 +124,18 @@ export class SetupProbe extends Component {
     const {model, resId} = this.props.record;
     try {
       await this.orm.silent.call("mail.catchall.setup", "action_check_now", [[resId]]);
-    } finally {
-      if (!this.isGone) {
-        // More seldom after a while: some mail servers refuse who logs in too often
-        const pause = this.progress.seconds < 60 ? 3000 : 10000;
-        this.timer = setTimeout(() => this.ask(), pause);
-      }
+    } catch (error) {
+      // The dialog says it, once. "Check Now" asks again.
+      clearInterval(this.ticker);
+      throw error;
     }
-    if (!this.isGone) {
-      await model.root.load();
+    if (this.isGone) {
+      return;
     }
+    // More seldom after a while: some mail servers refuse who logs in too often
+    const pause = this.progress.seconds < 60 ? 3000 : 10000;
+    this.timer = setTimeout(() => this.ask(), pause);
+    await model.root.load();
   }
 }
 

@@ -67,7 +67,7 @@ registry.category("web_tour.tours").add("catchall_round_trip", {
         trigger: "button[name=action_next]",
         extra_trigger: PANEL("smtp", "ok"),
       },
-      {content: "Give aliases", trigger: "button[name=action_give_aliases]"},
+      {content: "Give aliases", trigger: "div[name=step_aliases] button.btn-primary"},
       {content: "As proposed", trigger: ".modal-footer button[name=action_apply]"},
       {
         content: "Users have aliases; go on",

@@ -83,7 +83,7 @@ registry.category("web_tour.tours").add("catchall_setup_guide", {
       run() {},
     },
     {content: "Go on", trigger: "button[name=action_next]"},
-    {content: "Give aliases", trigger: "button[name=action_give_aliases]"},
+    {content: "Give aliases", trigger: "div[name=step_aliases] button.btn-primary"},
     {content: "As proposed", trigger: ".modal-footer button[name=action_apply]"},
     {
       content: "Users have aliases",

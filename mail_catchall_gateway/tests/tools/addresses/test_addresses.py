@@ -1,3 +1,5 @@
+import time
+
 from markupsafe import Markup
 
 from odoo.tests.common import BaseCase
@@ -70,6 +72,12 @@ class TestAddresses(BaseCase):
                 card.format("j@acme.test").encode("latin-1"),
             ),
             (card.format("mary@home.test"), card.format("mary@home.test")),
+            (
+                "BEGIN:VCARD\nNOTE:folded \n here\nEMAIL:john@home.test\nEND:VCARD",
+                "BEGIN:VCARD\nNOTE:folded \n here\nEMAIL:j@acme.test\nEND:VCARD",
+            ),
+            ("BEGIN:VCARD\nEMAIL:\n john@home.test\n\r", "BEGIN:VCARD\nEMAIL:j@acme.test\n\r"),
+            ("BEGIN:VCARD\nN:\ud800 john@home.test", "BEGIN:VCARD\nN:\ud800 j@acme.test"),
             ("A letter of john@home.test", "A letter of john@home.test"),
             (b"\x00\xffjohn@home.test", b"\x00\xffjohn@home.test"),
             (None, None),
@@ -77,3 +85,21 @@ class TestAddresses(BaseCase):
             with self.subTest(content=content):
                 found = replace_in_card(content, "john@home.test", "j@acme.test")
                 self.assertEqual(found, expected)
+
+    def test_long_lines_of_a_card_are_folded_again(self):
+        """RFC 6350, 3.2: at 75 octets, and not within a character."""
+        for text in ("x" * 60, "ü" * 200, "\ud800" * 50, "日" * 100):
+            card = f"BEGIN:VCARD\r\nNOTE:{text} {{}} {text}\r\nEND:VCARD\r\n"
+            found = replace_in_card(card.format("john@home.test"), "john@home.test", "j@acme.test")
+            with self.subTest(text=text[0]):
+                self.assertEqual(found.replace("\r\n ", ""), card.format("j@acme.test"))
+                for line in found.split("\r\n"):
+                    self.assertLessEqual(len(line.encode("utf-8", "surrogatepass")), 75)
+
+    def test_a_large_card_is_read_at_once(self):
+        start = time.process_time()
+        for text in ("\n " * 500_000, "x\r\n" * 500_000, "\r\n\t@" * 300_000, "é" * 500_000):
+            card = f"BEGIN:VCARD\n{text}\nEMAIL:john@home.test"
+            found = replace_in_card(card, "john@home.test", "j@acme.test")
+            self.assertNotIn("john@home.test", found)
+        self.assertLess(time.process_time() - start, 5)

@@ -12,6 +12,7 @@ from ....tools.addresses.addresses import (
     normalize_address,
     normalize_domain,
     replace_address,
+    split_subaddress,
 )
 from ....tools.addresses.alias_names import make_unique, propose_local_part
 from ....tools.addresses.similar_addresses import (
@@ -21,7 +22,6 @@ from ....tools.addresses.similar_addresses import (
     length_range,
     max_distance,
 )
-from ....tools.addresses.subaddress import split_subaddress
 from ...properties import addresses, anything, checked, domains, fields, local_parts, names, st
 
 

@@ -273,7 +273,7 @@ class TestRecipients(BaseCase):
         with patch.object(email.utils, "getaddresses", side_effect=AssertionError):
             self.assertEqual(header_recipients([("To", "T: a@x.test;")]), ("a@x.test",))
 
-    def test_mailboxes(self):
+    def test_the_mailboxes_of_a_list(self):
         for value, expected in [
             ('"Doe, John" <a@x.test>', [Mailbox(('"Doe, John"',), ("a@x.test",), True)]),
             ("a@x.test (b)", [Mailbox(("a@x.test",), (), False)]),
@@ -306,7 +306,7 @@ class TestRecipients(BaseCase):
                 self.assertLessEqual(len(header_recipients(fields)), 1)
                 self.assertEqual(envelope_recipients(fields).addresses, ())
 
-    def test_ten_thousand_recipients(self):
+    def test_ten_thousand_recipients_are_all_found(self):
         names = [f"u{number}@x.test" for number in range(10_000)]
         value = ",\r\n\t".join(f'"Doe, John" <{name}> (comment)' for name in names)
         self.assertEqual(header_recipients([("To", value)]), tuple(names))

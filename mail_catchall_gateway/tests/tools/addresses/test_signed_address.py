@@ -58,7 +58,7 @@ class TestSignedAddress(BaseCase):
             with self.subTest(number=number), self.assertRaises(ValueError):
                 build_local_part(KEY, SignedAddress(REPLY, number))
 
-    def test_mailboxes(self):
+    def test_a_mailbox_is_split_around_its_address(self):
         for text, parts in {
             "a@acme.com": ("", "a@acme.com", ""),
             '"Acme, Ltd" <a@acme.com>': ('"Acme, Ltd" <', "a@acme.com", ">"),

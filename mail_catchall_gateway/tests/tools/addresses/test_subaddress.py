@@ -1,6 +1,6 @@
 from odoo.tests.common import BaseCase
 
-from ....tools.addresses.subaddress import split_subaddress
+from ....tools.addresses.addresses import split_subaddress
 
 
 class TestSubaddress(BaseCase):

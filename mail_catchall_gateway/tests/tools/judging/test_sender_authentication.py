@@ -1,12 +1,8 @@
 import re
 import time
-from unittest.mock import patch
-
-import authres
 
 from odoo.tests.common import BaseCase
 
-from ....tools.judging import sender_authentication
 from ....tools.judging.sender_authentication import MAX_FIELDS, MAX_LENGTH, authenticate
 from ....tools.message.source import header_fields
 
@@ -542,14 +538,9 @@ class TestSenderAuthentication(BaseCase):
                 found = authenticate(fields, authserv_id, "acme.test")
                 self.assertEqual((found.result, found.method), expected, found.detail)
 
-    def test_our_own_reading_steps_in_for_the_library(self):
+    def test_names_are_read_in_any_case(self):
         upper = "SPF/1=None; rcpt.test; DKIM/1=Pass HEADER.D=acme.test"
         self.check(results(f"{OURS}; {upper}"), "pass")
-        with patch.object(authres, "parse_value", side_effect=ValueError):
-            self.test_what_providers_write()
-            self.test_what_the_results_amount_to()
-        with patch.object(sender_authentication, "_RESULT", None):  # and only then
-            self.check(results(f"{OURS}; {FORGED}"), "pass")
 
     def test_a_forged_field_of_another_server_changes_nothing_anywhere(self):
         for forged in (
@@ -684,7 +675,11 @@ class TestSenderAuthentication(BaseCase):
             ("acme.test", "acme.test", "pass"),
             ("acme.test", "mail.acme.test", "pass"),
             ("mail.acme.test", "acme.test", "pass"),
-            ("a.acme.test", "b.acme.test", "fail"),  # no public suffix list
+            ("a.acme.test", "b.acme.test", "pass"),  # RFC 7489, 3.1.1: one organization
+            ("acme.co.uk", "mail.acme.co.uk", "pass"),
+            ("acme.co.uk", "evil.co.uk", "fail"),
+            ("acme.co.uk", "co.uk", "fail"),
+            ("john.github.io", "github.io", "fail"),
             ("ACME.test.", "acme.TEST", "pass"),
             ("acme.test", "acme.test.", "pass"),
             ("acme.test", "evilacme.test", "fail"),
@@ -775,7 +770,7 @@ class TestSenderAuthentication(BaseCase):
             with self.subTest(value=value):
                 self.check(results(f"{OURS}; {value}"), "none")
                 self.check(results(value), "none", "-")
-                # the same where the library gives up and our own reading steps in
+                # the same behind what no server writes
                 self.check(results(f"{OURS}; {value};; x"), "none")
 
     def test_a_malformed_field_is_not_believed(self):
@@ -855,7 +850,7 @@ class TestSenderAuthentication(BaseCase):
         long_fields = [
             results(f"{prefix}{v}") for v in values for prefix in ("", f"{OURS}; dkim=x ")
         ]
-        start = time.monotonic()
+        start = time.process_time()
         for fields in long_fields:
             for authserv_id in (OURS, "-"):
                 found = authenticate(fields, authserv_id, "acme.test")
@@ -864,7 +859,7 @@ class TestSenderAuthentication(BaseCase):
         self.check(many, "fail")
         self.check([("Received", "x")] * 100_000 + results(f"{OURS}; {FORGED}"), "pass")
         self.check(results(*["mx.evil.test; dkim=pass"] * 50_000, f"{OURS}; {FORGED}"), "pass")
-        self.assertLess(time.monotonic() - start, 60)
+        self.assertLess(time.process_time() - start, 5)
 
     def test_of_many_fields_the_topmost_count(self):
         ours = results(*[f"{OURS}; dkim=none"] * MAX_FIELDS)

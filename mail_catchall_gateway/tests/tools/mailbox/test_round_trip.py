@@ -1,3 +1,5 @@
+import time
+
 from odoo.tests.common import BaseCase
 
 from ....tools.addresses.recipients import RECIPIENT_HEADERS
@@ -174,7 +176,12 @@ class TestRoundTrip(BaseCase):
     def test_nothing_raises(self):
         for value in ("", "by", "(" * 100_000, "by " * 50_000, "by [", "\0by x.example"):
             with self.subTest(value=value[:20]):
-                examine([("Received", value), ("Authentication-Results", value)], PROBE, SENT)
+                start = time.process_time()
+                fields = [("Received", value), ("Authentication-Results", value)]
+                found = examine(fields, PROBE, SENT)
+                self.assertLess(time.process_time() - start, 2)
+                self.assertEqual((found.recipient_header, found.trusted_hops), ("", 0))
+                self.assertEqual(found.authentication, "none")
 
 
 class TestFolders(BaseCase):

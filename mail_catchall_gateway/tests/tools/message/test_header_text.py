@@ -5,7 +5,7 @@ from email.policy import SMTP
 
 from odoo.tests.common import BaseCase
 
-from ....tools.message.header_text import one_line
+from ....tools.message.header_text import safe_value
 
 
 def word(text, charset="utf-8"):
@@ -54,7 +54,7 @@ class TestHeaderText(BaseCase):
                 ("filename", text),
             ]:
                 with self.subTest(name=name, text=text):
-                    raw = self.make(name, one_line(value))
+                    raw = self.make(name, safe_value(value))
                     self.assertNotRegex(raw, rb"(?m)^X-Evil")
                     if name == "Subject" and expected is not None:
                         self.assertEqual(
@@ -71,4 +71,4 @@ class TestHeaderText(BaseCase):
 
     def test_what_is_no_text_stays(self):
         for value, expected in [(None, None), (False, False), (["a\nb", None], ["a b", None])]:
-            self.assertEqual(one_line(value), expected)
+            self.assertEqual(safe_value(value), expected)

@@ -10,9 +10,10 @@ from hypothesis import given
 
 from odoo.tests.common import BaseCase
 
+from ....tools.message.header_text import MAX_LENGTH, one_line
 from ....tools.message.preview import MAX_OCTETS, block_remote, read_content
 from ....tools.message.repair import MalformedMail, repair
-from ....tools.message.source import MAX_LENGTH, MAX_MESSAGE_ID, header_fields, one_line, summarize
+from ....tools.message.source import MAX_MESSAGE_ID, header_fields, summarize
 from ....tools.reports.delivery_report import read_report
 from ....tools.reports.report_text import find_addresses, find_reason
 from ....tools.sending.inline_images import embed_images, find_image_links
@@ -38,7 +39,7 @@ class TestSourceProperties(BaseCase):
 
     @checked
     @given(fields)
-    def test_header_fields_keep_their_order(self, header):
+    def test_the_names_of_header_fields_keep_their_order(self, header):
         lines = [f"{name}: {one_line(value)}" for name, value in header]
         found = header_fields("\r\n".join([*lines, "", "X: x"]).encode())
         self.assertEqual([name for name, _value in found], [name for name, _value in header])

@@ -2,7 +2,8 @@ import datetime
 
 from odoo.tests.common import BaseCase
 
-from ....tools.message.source import MAX_LENGTH, MAX_MESSAGE_ID, header_fields, one_line, summarize
+from ....tools.message.header_text import MAX_LENGTH, one_line
+from ....tools.message.source import MAX_MESSAGE_ID, header_fields, summarize
 
 
 class TestSource(BaseCase):
@@ -30,7 +31,7 @@ class TestSource(BaseCase):
 
     def test_broken_headers_are_readable_and_storable(self):
         for raw, subject in [
-            (b"Subject: =?unknown-99?q?abc?=\n\n", "=?unknown-99?q?abc?="),
+            (b"Subject: =?unknown-99?q?abc?=\n\n", "abc"),
             (b"Subject: =?utf-8?b?!!!?=\n\n", "=?utf-8?b?!!!?="),
             (b"Subject: nul\0byte\n\n", "nulbyte"),
             (b"Subject: caf\xe9\n\n", "caf\N{REPLACEMENT CHARACTER}"),
@@ -62,3 +63,5 @@ class TestSource(BaseCase):
     def test_one_line(self):
         self.assertEqual(one_line(" a\r\nb\0\tc "), "a b c")
         self.assertEqual(one_line("\ud800"), "?")
+        self.assertEqual(one_line(" abc def ", 5), "abc d")
+        self.assertEqual(one_line(" abc def ", 5, read=2), "ab")

@@ -2,6 +2,7 @@ import base64
 import email
 import email.policy
 import logging
+import time
 from unittest.mock import patch
 
 from odoo.tests.common import BaseCase
@@ -818,24 +819,45 @@ class TestDeliveryReport(BaseCase):
 
     def test_hostile_mail_is_read_in_no_time(self):
         """Each of them takes minutes, or raises, where an expression or a parser is careless."""
-        big = 300_000
-        for name, source in [
-            ("comments in comments", f"Return-Path: <>\nFrom: {'(' * big}\n\n"),
-            ("dashes", f"{DAEMON}\n{'-' * big}\n"),
-            ("brackets", f"{DAEMON}Content-Type: text/html\n\n{'<' * big}"),
-            ("styles", f"{DAEMON}Content-Type: text/html\n\n{'<style' * big}"),
-            ("one line", f"{DAEMON}\n{QMAIL}Your message could not be delivered to\n{'x' * big}"),
-            ("long fields", dsn(f"Final-Recipient: rfc822; {'a' * big}\nAction: {'x' * big}\n")),
-            ("a long title", f"{POSTMASTER}Subject: {'delivery ' * big}\n\n"),
-            ("a charset with NUL", f'{DAEMON}Content-Type: text/plain; charset="a\0b"\n\n\xe9'),
-            ("a codec that is no charset", f"{DAEMON}Content-Type: text/x; charset=hex\n\n\xe9"),
+        big, quotes = 300_000, '"\\' * 100_000
+        for name, source, expected in [
+            ("comments in comments", f"Return-Path: <>\nFrom: {'(' * big}\n\n", None),
+            ("dashes", f"{DAEMON}\n{'-' * big}\n", "unknown"),
+            ("brackets", f"{DAEMON}Content-Type: text/html\n\n{'<' * big}", "unknown"),
+            ("styles", f"{DAEMON}Content-Type: text/html\n\n{'<style' * big}", "unknown"),
+            (
+                "one line",
+                f"{DAEMON}\n{QMAIL}Your message could not be delivered to\n{'x' * big}",
+                "failed",
+            ),
+            (
+                "long fields",
+                dsn(f"Final-Recipient: rfc822; {'a' * big}\nAction: {'x' * big}\n"),
+                "unknown",
+            ),
+            ("quotation marks", dsn(f"Final-Recipient: {quotes}\nAction: failed\n"), "failed"),
+            ("a long title", f"{POSTMASTER}Subject: {'delivery ' * big}\n\n", None),
+            (
+                "a charset with NUL",
+                f'{DAEMON}Content-Type: text/plain; charset="a\0b"\n\n\xe9',
+                "unknown",
+            ),
+            (
+                "a codec that is no charset",
+                f"{DAEMON}Content-Type: text/x; charset=hex\n\n\xe9",
+                "unknown",
+            ),
             (
                 "blocks in a block",
                 multipart(DAEMON, part("message/global-delivery-status", "a: b\n\n" * big)),
+                "unknown",
             ),
         ]:
             with self.subTest(name):
-                self.report(source)
+                start = time.process_time()
+                found = self.report(source)
+                self.assertLess(time.process_time() - start, 2)
+                self.assertEqual(found and found.kind, expected)
 
     def test_a_message_of_any_policy(self):
         for policy in (email.policy.compat32, email.policy.default, email.policy.SMTPUTF8):
