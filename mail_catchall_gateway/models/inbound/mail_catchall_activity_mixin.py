@@ -19,6 +19,7 @@ class MailCatchallActivityMixin(models.AbstractModel):
     @api.model
     def _get_activity_users(self):
         """Return the managers who may read such a record."""
+        # sudo: only which users are managers
         managers = self.env.ref("mail_catchall_gateway.group_catchall_manager").sudo().users
         access = self.env["ir.model.access"]
         return managers.filtered(
@@ -31,6 +32,7 @@ class MailCatchallActivityMixin(models.AbstractModel):
 
     def _schedule_for_managers(self, summary, note):
         """Ask each manager to look into this record; without a mail, which may be what fails."""
+        # sudo: whoever runs the gateway asks the managers
         quiet = self.sudo().with_context(mail_activity_quick_update=True)
         for user in self._get_activity_users():
             quiet.activity_schedule(
@@ -39,4 +41,5 @@ class MailCatchallActivityMixin(models.AbstractModel):
 
     def _close_activities(self):
         """Take back what the managers were asked: it is no more to be done."""
+        # sudo: activities of all managers
         self.sudo().activity_ids.unlink()

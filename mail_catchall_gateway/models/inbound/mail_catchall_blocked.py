@@ -68,11 +68,13 @@ class MailCatchallBlocked(models.Model):
         """
         ids = self._get_ids()
         domain = sender.rpartition("@")[2]
+        # sudo: the gateway asks, for whoever runs it
         return self.sudo().browse(ids.get(sender) or ids.get(domain))
 
     @api.model
     @tools.ormcache()
     def _get_ids(self):
         """Return the ids of all by their address or domain: asked for each mail, changed rarely."""
+        # sudo: only addresses and ids
         # pylint: disable-next=no-search-all
         return {blocked.email: blocked.id for blocked in self.sudo().search([])}

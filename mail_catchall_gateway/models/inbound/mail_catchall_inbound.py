@@ -450,6 +450,7 @@ class MailCatchallInbound(models.Model):
                     **values,
                 }
             )
+        # sudo: no user may create rows; callers have asked for their rights
         inbounds = self.sudo().create(vals_list)
         self.env["ir.attachment"]._store_sources(inbounds, [raw for raw, _values in mails])
         return inbounds
@@ -546,6 +547,7 @@ class MailCatchallInbound(models.Model):
         A message that a user sent from his own mailbox has another Message-Id than his mail.
         """
         message_ids = list(filter(None, message_ids))
+        # sudo: which message a Message-Id became; the gateway alone asks
         inbounds = self.sudo().search([("message_id", "in", message_ids)]) if message_ids else self
         return inbounds.mail_message_ids.exists().sorted("id", reverse=True)
 

@@ -112,12 +112,13 @@ class MailCatchallParent(models.AbstractModel):
         """
         if not address:
             return False
-        # sudo, here and below: whether a sender had part in a thread, yes or no
+        # sudo: whether a sender had part in a thread, yes or no
         users = self.env["res.users"].sudo()
         own = users.search_count([("email_normalized", "=", address), ("share", "=", False)])
         if own or users._find_by_alias(address):
             return True
         thread = [("model", "=", message.model), ("res_id", "=", message.res_id)]
+        # sudo: the same question
         messages = self.env["mail.message"].sudo().search(thread)
         followers = self.env["mail.followers"].sudo()
         followers = followers.search([("res_model", "=", message.model), thread[1]])
