@@ -154,6 +154,8 @@ class TestSecurityConversation(CatchallCommon):
         self.talk = self.receive(mail).conversation_id
         self.source = self.talk.message_ids
         self.attachment = self.source.attachment_ids
+        # the gateway indexes no files; those that users upload are
+        self.attachment.sudo().index_content = f"{SECRET} inside"
         self.sent = self.post(self.talk, self.john, f"A {SECRET}!")
         self.env["mail.mail"].sudo().create({"mail_message_id": self.sent.id, "body_html": SECRET})
 
