@@ -11,6 +11,8 @@ class MailThread(models.AbstractModel):
     incoming mail. Posting and notifying have nothing to do with that, and happen without it.
     """
 
+    # the second room of this model, see above
+    # pylint: disable-next=consider-merging-classes-inherited
     _inherit = "mail.thread"
 
     def _get_mail_thread_data(self, request_list):
