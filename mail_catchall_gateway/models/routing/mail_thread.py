@@ -110,7 +110,7 @@ class MailThread(models.AbstractModel):
         if mail.only is not None or mail.has_used_id:
             # core would ignore the mail, for the copy that it posted; see message_route
             msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
-            msg_dict["x_odoo_message_id"] = ""
+            msg_dict.pop("x_odoo_message_id", None)  # not all builds have it
 
     @api.model
     def _hide_own_mailbox(self, delivery, msg_dict):
