@@ -1,5 +1,6 @@
 """What Odoo builds from odd mail, made such that mail servers take it."""
 
+import email.utils
 import re
 
 from ..addresses.addresses import PLAIN_ADDRESS
@@ -68,12 +69,13 @@ def addresses_in_names(message, extract):
 
     :param extract: function that returns the addresses anywhere in a text
     """
-    found, meant = set(), set()
-    for field in filter(None, map(message.get, ("To", "Cc"))):
-        found.update(extract(str(field)))
-        for address in field.addresses:
-            meant.update(extract(address.addr_spec))
-    return found - meant
+    # not their attribute addresses, which are texts where core gives a list of texts
+    fields = [str(field) for field in map(message.get, ("To", "Cc")) if field]
+    found = {address for field in fields for address in extract(field)}
+    meant = {
+        address for _name, each in email.utils.getaddresses(fields) for address in extract(each)
+    }
+    return found - meant if meant else set()
 
 
 def _shorten_references(message):

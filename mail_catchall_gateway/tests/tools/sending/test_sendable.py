@@ -95,7 +95,7 @@ class TestSendable(BaseCase):
 
     def test_addresses_in_names_are_no_recipients(self):
         message = email.message.EmailMessage(policy=email.policy.SMTP)
-        message["To"] = '"Bike@Home spy@evil.example" <mary@acme.example>'
+        message["To"] = ['"Bike@Home spy@evil.example" <mary@acme.example>', "jo@acme.example"]
         message["Cc"] = "bob@acme.example, mary@acme.example <ann@acme.example>"
         found = addresses_in_names(message, re.compile(r"[^\s\"<>,]+@[^\s\"<>,]+").findall)
         self.assertEqual(found, {"Bike@Home", "spy@evil.example"})
