@@ -260,7 +260,7 @@ class MailCatchallConversation(models.Model):
 
     def message_update(self, msg_dict, update_vals=None):
         delivery, values = delivery_of(self.env), {}
-        if not delivery or delivery.mail.automatic.kind != "replied":  # a machine says nothing new
+        if not delivery or not delivery.mail.is_machine_answer:  # a machine says nothing new
             values = {"active": True, **find_correspondents(self.env, msg_dict)}
         return super().message_update(msg_dict, update_vals={**values, **(update_vals or {})})
 

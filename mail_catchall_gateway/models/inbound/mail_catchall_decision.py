@@ -183,8 +183,7 @@ class MailCatchallDecision(models.AbstractModel):
         """A mail without a recipient in our domains, that answers nothing of ours."""
         if mail.get_all("alias", "service", "unknown") or not mail.resolved:
             return None
-        gateway = self.env["mail.catchall.gateway"]
-        if inbound.server_id.object_id or gateway._find_parent(mail):
+        if inbound.server_id.object_id or self.env["mail.catchall.parent"]._find(mail):
             return None
         addresses = ", ".join(list(mail.resolved)[:5])
         reason = _("None of its recipients is in one of our domains: %s.", addresses)

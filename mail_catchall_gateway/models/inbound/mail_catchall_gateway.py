@@ -70,6 +70,7 @@ class MailCatchallGateway(models.AbstractModel):
                 "recipients": ", ".join(envelope),
                 "alias_ids": [Command.set(sorted(mail.get_alias_ids(served)))],
                 "subaddress": ", ".join(sorted(details)),
+                "company_id": (recipients._find_company(mail) or inbound.company_id).id,
             }
         )
         return mail
@@ -114,23 +115,6 @@ class MailCatchallGateway(models.AbstractModel):
             targets = mail.get_targets(inbound.alias_ids.ids)
             mail = mail.replace(is_copy=True, only=tuple(sorted(targets)))
         return mail
-
-    @api.model
-    def _find_parent(self, mail):
-        """Return the message that a mail answers, if its thread still exists."""
-        values = {name.lower(): value for name, value in reversed(mail.fields)}
-        thread = self.env["mail.thread"].with_context(**{CONTEXT_KEY: Delivery(mail)})
-        parent = thread._get_parent_message(
-            {
-                "in_reply_to": source.decode_ids(values.get("in-reply-to", "")),
-                "references": source.decode_ids(values.get("references", "")),
-            }
-        )
-        if not parent or not parent.res_id or parent.model not in self.env:
-            return self.env["mail.message"]
-        # sudo: only whether the document exists
-        exists = self.env[parent.model].sudo().browse(parent.res_id).exists()
-        return parent if exists else self.env["mail.message"]
 
     # ------------------------------------------------------------
     # HANDING OVER TO CORE
@@ -272,7 +256,7 @@ class MailCatchallGateway(models.AbstractModel):
     @api.model
     def _get_route_code(self, delivery):
         outcome = delivery.outcome
-        if delivery.mail.automatic.kind == "replied":
+        if delivery.mail.is_machine_answer:
             return "auto_reply"
         if outcome.is_reply:
             return "user_reply" if outcome.author_user_id else "reply"

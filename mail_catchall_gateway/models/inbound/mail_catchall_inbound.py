@@ -2,7 +2,7 @@ import functools
 import logging
 import xmlrpc.client
 
-from odoo import _, api, fields, models
+from odoo import _, api, fields, models, tools
 from odoo.exceptions import AccessError, UserError
 from odoo.service.model import retrying
 
@@ -253,15 +253,22 @@ class MailCatchallInbound(models.Model):
         self.check_access_rights("read")
         self.check_access_rule("read")
 
+    def _check_manageable(self):
+        """Raise if the user is no manager of these mails.
+
+        :raise AccessError: if they are no manager, or the mail is another company's
+        """
+        self._check_readable()
+        if not self.env.user.has_group(MANAGER_GROUP):
+            raise AccessError(_("Only managers of the gateway decide about mail."))
+
     def _check_reviewable(self):
         """Raise if the user may not decide about these mails, or if that is over.
 
         :raise AccessError: if they are no manager, or the mail is another company's
         :raise UserError: if a mail was delivered meanwhile, or is still waiting
         """
-        self._check_readable()
-        if not self.env.user.has_group(MANAGER_GROUP):
-            raise AccessError(_("Only managers of the gateway decide about mail."))
+        self._check_manageable()
         for inbound in self:
             if inbound.is_source_dropped:
                 raise UserError(
@@ -291,7 +298,17 @@ class MailCatchallInbound(models.Model):
     # ------------------------------------------------------------
 
     def action_process(self):
-        """Decide afresh: aliases, domains or settings may have changed since."""
+        """Decide afresh: aliases, domains or settings may have changed since.
+
+        Mail that waits for its next attempt is tried at once, by the queue.
+        """
+        waiting = self.filtered(lambda inbound: inbound.state == "pending")
+        waiting._check_manageable()
+        if waiting:
+            # sudo: managers write no inbound email themselves
+            waiting.sudo().next_attempt = False
+            self.env["mail.catchall.queue"]._trigger()
+        self -= waiting
         self._review(_("Processed again"), self._process_again)
         return True
 
@@ -435,8 +452,12 @@ class MailCatchallInbound(models.Model):
         :return: the new records, in the same order
         """
         vals_list = []
+        companies = self.env["mail.catchall.recipients"]
         for raw, values in mails:
             summary = source.summarize(raw)
+            # until its recipients are known for sure, or if it never can be read
+            named = f"{values.get('envelope_to')},{summary.email_to},{summary.email_cc}"
+            company = companies._find_company_of(tools.email_normalize_all(named))
             vals_list.append(
                 {
                     "name": summary.subject,
@@ -447,6 +468,7 @@ class MailCatchallInbound(models.Model):
                     "email_cc": summary.email_cc,
                     "date": summary.date,
                     "size": len(raw),
+                    "company_id": company.id,
                     **values,
                 }
             )

@@ -5,7 +5,7 @@ import traceback
 
 import psycopg2
 
-from odoo import _, api, fields, models, tools
+from odoo import SUPERUSER_ID, _, api, fields, models, tools
 from odoo.service.model import retrying
 
 from ...tools import pauses
@@ -40,8 +40,11 @@ class MailCatchallQueue(models.AbstractModel):
 
     @api.model
     def _get_rows(self):
-        # sudo: the queue, for a scheduled action, the listener, or an administrator who fetches
-        return self.env["mail.catchall.inbound"].sudo()
+        """Return the model of the rows as OdooBot, whoever has the queue processed.
+
+        What a mail becomes is not the user's who pressed a button, nor in their language.
+        """
+        return self.env(user=SUPERUSER_ID, context={})["mail.catchall.inbound"]
 
     @api.model
     def _trigger(self, at=None):

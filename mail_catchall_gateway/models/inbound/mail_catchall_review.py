@@ -112,18 +112,22 @@ class MailCatchallReview(models.AbstractModel):
 
     @api.model
     def _check_may_redirect(self, inbound, alias=None):
-        """Raise if this is a copy of what was delivered, and would go to somebody else.
+        """Raise if a letter to others, which no manager has to look into, would go elsewhere.
 
-        It is the letter of its recipients, which managers do not read.
+        It belongs to its recipients. A manager would read it by delivering it to themselves.
 
         :raise UserError:
         """
-        if inbound.verdict_code != "duplicate":
+        recipients = [r for r in self._get_recipients(inbound) if r.kind == "alias"]
+        is_copy = inbound.verdict_code == "duplicate"
+        if inbound.is_open or not (recipients or is_copy):
             return
-        recipients = self._get_recipients(inbound)
-        if not alias or not any(alias.id in recipient.alias_ids for recipient in recipients):
-            name = inbound.name or inbound.message_id
+        if alias and any(alias.id in recipient.alias_ids for recipient in recipients):
+            return
+        name = inbound.name or inbound.message_id
+        if is_copy:
             raise UserError(_("“%s” was delivered: its copies go to nobody else.", name))
+        raise UserError(_("“%s” can only be delivered to the addresses it was written to.", name))
 
     @api.model
     def _prepare_accepted(self, inbound):

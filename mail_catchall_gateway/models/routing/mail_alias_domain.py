@@ -241,6 +241,21 @@ class MailAliasDomain(models.Model):
 
     @api.model
     @tools.ormcache()
+    def _get_company_map(self):
+        """Return the first company of each domain of our addresses that a company uses.
+
+        :return dict: id of the company by the name of each alias domain and accepted domain
+        """
+        found = {}
+        # sudo: which company a domain is of, for all companies
+        # pylint: disable-next=no-search-all
+        for domain in self.sudo().search([]).filtered("company_ids"):
+            for name in [domain.name, *domain._split_accepted()]:
+                found.setdefault(name, domain.company_ids[0].id)
+        return found
+
+    @api.model
+    @tools.ormcache()
     def _get_service_addresses(self):
         """Return the catchall, bounce and default-from addresses of all domains."""
         domains = self._get_all()

@@ -1,5 +1,7 @@
 from odoo import api, fields, models, tools
 
+from ...tools.judging.delivery import CONTEXT_KEY, Delivery
+from ...tools.message.source import decode_ids
 from ...tools.time_limit import in_days, read_days
 
 
@@ -12,6 +14,19 @@ class MailCatchallParent(models.AbstractModel):
 
     _name = "mail.catchall.parent"
     _description = "Parent of an Inbound Email"
+
+    @api.model
+    def _find(self, mail):
+        """Return the message that a mail answers, if its document exists; else none.
+
+        :param InboundMail mail: not yet handed over to core
+        """
+        values = {name.lower(): value for name, value in reversed(mail.fields)}
+        names = {"in_reply_to": "in-reply-to", "references": "references"}
+        msg_dict = {key: decode_ids(values.get(name, "")) for key, name in names.items()}
+        thread = self.env["mail.thread"].with_context(**{CONTEXT_KEY: Delivery(mail)})
+        parent = thread._get_parent_message(msg_dict) or self.env["mail.message"]
+        return parent if self._has_document(parent) else parent.browse()
 
     @api.model
     def _choose(self, delivery, msg_dict, parent):

@@ -128,6 +128,32 @@ class MailCatchallRecipients(models.AbstractModel):
         found = (find(recipient.address) for recipient in recipients)
         return next((domain for domain in found if domain.company_ids), None)
 
+    @api.model
+    def _find_company(self, mail):
+        """Return the company that a mail is for: its managers may see that it came.
+
+        That of the first user addressed, else that of the first address in one of our domains.
+
+        :param InboundMail mail:
+        :return: none where no company has one of the addresses
+        """
+        # sudo: the companies of the aliases, for all companies
+        aliases = self.env["mail.alias"].sudo().browse(sorted(mail.get_alias_ids()))
+        if company := aliases.alias_user_id.company_id[:1]:
+            return company.with_env(self.env)
+        return self._find_company_of([recipient.address for recipient in mail.resolved.values()])
+
+    @api.model
+    def _find_company_of(self, addresses):
+        """Return the company of the first address in one of our domains, or none.
+
+        :param list addresses: normalized
+        """
+        companies = self.env["mail.alias.domain"]._get_company_map()
+        names = (address.rpartition("@")[2] for address in addresses)
+        found = (companies[name] for name in names if name in companies)
+        return self.env["res.company"].browse(next(found, None))
+
     # ------------------------------------------------------------
     # UNKNOWN ADDRESSES
     # ------------------------------------------------------------

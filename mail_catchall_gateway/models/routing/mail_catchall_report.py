@@ -32,7 +32,7 @@ class MailCatchallReport(models.AbstractModel):
         if report or not delivery.mail.get_signed(BOUNCE):
             return report
         return_path = str(message.get("Return-Path", "")).strip()
-        is_answer = delivery.mail.automatic.kind == "replied"
+        is_answer = delivery.mail.is_machine_answer
         if not is_answer and return_path in ("<>", "<MAILER-DAEMON>"):
             return DeliveryReport("failed")
         return None
@@ -64,11 +64,13 @@ class MailCatchallReport(models.AbstractModel):
         if signed and signed.partner_id and partner.email:
             addresses = (tools.email_normalize(partner.email) or partner.email,)
         outcome.bounced = addresses
+        # mass_mailing counts what stands here as bounced: a delay or a receipt is no failure
+        has_failed = report.kind == "failed"
         return {
             "bounced_message": message,
-            "bounced_msg_ids": message_ids,
-            "bounced_email": addresses[0] if addresses else False,
-            "bounced_partner": partner,
+            "bounced_msg_ids": message_ids if has_failed else [],
+            "bounced_email": addresses[0] if has_failed and addresses else False,
+            "bounced_partner": partner if has_failed else partner.browse(),
         }
 
     @api.model

@@ -11,7 +11,7 @@ from ...tools.judging.automatic import AUTOMATIC_HEADERS
 from ...tools.judging.delivery import USERS_KEY, AddressedUsers, delivery_of
 from ...tools.judging.verdict import Verdict
 from ...tools.message.repair import MalformedMail
-from .addressed import NOBODY, Addressed
+from .addressed_users import Addressed, NoReceiver
 
 _logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class MailThread(models.AbstractModel):
     Only hooks of core, by its stages. What is known of a mail that ``mail.catchall.inbound`` hands
     over, and what core does with it, is in ``delivery_of(self.env)``; other mail has none. Beside
     it, ``mail.catchall.parent`` finds the message that a mail answers, ``mail.catchall.report``
-    understands reports, and ``addressed.py`` decides which users get what.
+    understands reports, and ``addressed_users.py`` decides which users get what.
 
     The other class of this model, in ``models/sending``, is about what users write.
     """
@@ -100,7 +100,7 @@ class MailThread(models.AbstractModel):
     def _apply_decisions(self, delivery, msg_dict):
         """Put into what core parsed what was decided about the mail before."""
         mail = delivery.mail
-        if mail.automatic.kind == "replied" and not delivery.outcome.is_bounce:
+        if mail.is_machine_answer and not delivery.outcome.is_bounce:
             msg_dict["is_internal"] = True  # a note
         if mail.note:
             note = Markup("<p><i>%s</i></p>") % mail.note
@@ -221,10 +221,11 @@ class MailThread(models.AbstractModel):
                 if delivery is None:
                     raise
                 message_dict.update(hidden)
-                delivery.outcome.unrouted = str(error)
-                if NOBODY in delivery.outcome.unrouted or not addressed:
-                    delivery.outcome.unrouted = _("No alias has one of its recipients.")
-                routes = []
+                if self._is_misconfigured(delivery, message_dict, error):
+                    raise
+                routes, has_left = [], addressed and isinstance(error, NoReceiver)
+                reason = _("No alias has one of its recipients.")
+                delivery.outcome.unrouted = str(error) if has_left else reason
         if delivery is not None:
             message_dict["message_id"] = delivery.outcome.message_id
             routes = self._keep_automatic_reply_on_thread(delivery, message_dict, routes)
@@ -236,10 +237,23 @@ class MailThread(models.AbstractModel):
         return routes
 
     @api.model
+    def _is_misconfigured(self, delivery, message_dict, error):
+        """Tell whether core failed at a document's alias, rather than finding none.
+
+        It raises ValueError for both. The first is an error to be mended and tried again.
+        """
+        recipients = tools.email_normalize_all(message_dict["recipients"])
+        alias_ids = delivery.mail.get_alias_ids(set(recipients))
+        # sudo: the kind of the aliases
+        aliases = self.env["mail.alias"].sudo().browse(alias_ids)
+        has_document = not all(aliases.mapped("is_user_alias"))
+        return has_document and not isinstance(error, NoReceiver)
+
+    @api.model
     def _keep_automatic_reply_on_thread(self, delivery, message_dict, routes):
         """Let the answer of a machine open nothing new: no document, no conversation."""
         if (
-            delivery.mail.automatic.kind != "replied"
+            not delivery.mail.is_machine_answer
             or delivery.outcome.is_bounce
             or delivery.mail.is_accepted
         ):

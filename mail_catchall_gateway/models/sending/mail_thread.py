@@ -112,7 +112,7 @@ class MailThread(models.AbstractModel):
             readers = self._filter_readers(self.env["res.users"].browse(user_ids))
             partner_ids = [*(partner_ids or []), *readers.partner_id.ids]
         delivery = delivery_of(self.env)
-        if delivery and delivery.mail.automatic.kind == "replied" and message_type == "email":
+        if delivery and delivery.mail.is_machine_answer and message_type == "email":
             # people outside are not told that a machine answered.
             # sudo: whether the recipients are employees
             partners = self.env["res.partner"].sudo().browse(partner_ids or [])

@@ -5,7 +5,7 @@ import dataclasses
 from ..addresses.addresses import normalize_address
 from ..addresses.signed_address import SignedAddress, looks_signed
 from ..message.repair import Repaired
-from .automatic import AutomaticMail
+from .automatic import REPLIED, AutomaticMail
 from .verdict import Verdict
 
 #: Key of the context in which a :class:`Delivery` travels while core processes a mail.
@@ -75,6 +75,11 @@ class InboundMail:
     source: bytes = dataclasses.field(default=b"", repr=False)
     repaired: Repaired | None = None
     note: str = ""
+
+    @property
+    def is_machine_answer(self):
+        """Whether a machine answered (RFC 3834): it opens nothing, and is told to no outsider."""
+        return self.automatic.kind == REPLIED
 
     def replace(self, **values):
         """Return the same mail with some of what is known about it changed."""

@@ -11,6 +11,10 @@ CONVERSATION = "mail.catchall.conversation"
 NOBODY = "~nobody~@invalid"
 
 
+class NoReceiver(ValueError):
+    """A mail for users who left, and whose mail no colleague gets."""
+
+
 class Addressed:
     """The users whose messaging aliases are among the recipients of a mail.
 
@@ -132,7 +136,7 @@ class Addressed:
         :param dict message_dict: the mail, see ``mail.thread.message_parse``; takes note of the
             users to notify on documents
         :param list routes: (model, thread_id, custom_values, uid, alias), see ``message_route``
-        :raise ValueError: as core does, if nobody gets the mail
+        :raise NoReceiver: if no user gets the mail
         """
         answered = [route for route in routes if route[0] == CONVERSATION and route[1]]
         is_to_all = not self or self._is_answer_to_all(message_dict)
@@ -155,7 +159,7 @@ class Addressed:
         for user in self.blind:
             found += self.open_conversations(message_dict, user, blind=True)
         if routes and not found:
-            raise ValueError(
+            raise NoReceiver(
                 _(
                     "Nobody gets the mail for %(addresses)s: the user is archived, and left it to "
                     "nobody.",
@@ -171,7 +175,7 @@ class Addressed:
 
         :param list routes: of conversations, see ``message_route``
         """
-        if self.delivery is not None and self.delivery.mail.automatic.kind == "replied":
+        if self.delivery is not None and self.delivery.mail.is_machine_answer:
             return self.env[CONVERSATION]
         # sudo: whether the members are still active
         conversations = self.env[CONVERSATION].sudo().browse(route[1] for route in routes)
