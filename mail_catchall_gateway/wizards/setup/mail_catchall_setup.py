@@ -1,11 +1,8 @@
-import time
-
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import UserError
 
 from ...tools.addresses.addresses import is_domain_name
 from ...tools.mailbox.mail_providers import PROVIDERS, find_provider, get_provider
-from .mail_catchall_setup_probe import TIME_LIMIT
 from .mail_catchall_setup_servers import MAILBOX_DEFAULTS, SMTP_DEFAULTS
 
 STATES = [("todo", "To Do"), ("ok", "Done"), ("error", "Problem")]
@@ -15,6 +12,7 @@ MAILBOX_FIELDS = {
     "mailbox_port": "port",
     "mailbox_ssl": "is_ssl",
     "mailbox_user": "user",
+    "mailbox_folder": "folder",
 }
 SMTP_FIELDS = {
     "smtp_host": "smtp_host",
@@ -90,15 +88,13 @@ class MailCatchallSetup(models.Model):
     mailbox_ssl = fields.Boolean("SSL/TLS", compute="_compute_mailbox", readonly=False)
     mailbox_user = fields.Char("User", compute="_compute_mailbox", readonly=False)
     mailbox_password = fields.Char("Password", store=False)  # only written, never shown
-    mailbox_folder_ids = fields.One2many("mail.catchall.setup.folder", "setup_id", readonly=True)
-    mailbox_folder_id = fields.Many2one(
-        "mail.catchall.setup.folder",
+    mailbox_folder = fields.Char(
         "Folder",
-        compute="_compute_mailbox_folder_id",
-        inverse="_inverse_mailbox_folder_id",
-        domain="[('setup_id', '=', id)]",
+        compute="_compute_mailbox",
+        readonly=False,
         help="The folder that mail for all addresses arrives in. Nearly always the inbox.",
     )
+    mailbox_folders = fields.Char("Folders", readonly=True, help="As the mail server lists them.")
     mailbox_error = fields.Text(readonly=True)
     mailbox_state = fields.Selection(STATES, compute="_compute_states")
     mailbox_text = fields.Text(compute="_compute_states")
@@ -145,8 +141,6 @@ class MailCatchallSetup(models.Model):
     test_text = fields.Text(
         readonly=True, default=lambda self: _("Send a test mail, when the other steps are done.")
     )
-    test_elapsed = fields.Integer(compute="_compute_test_elapsed")
-    test_limit = fields.Integer(compute="_compute_test_elapsed")
     test_findings = fields.Json(readonly=True)
     test_report = fields.Json(compute="_compute_test_report")
     is_taken_over = fields.Boolean(compute="_compute_test_report")
@@ -154,7 +148,6 @@ class MailCatchallSetup(models.Model):
     probe_message_id = fields.Char(readonly=True)
     probe_sender = fields.Char(readonly=True)
     probe_started = fields.Float(readonly=True, help="Seconds since 1970.")
-    probe_arrived = fields.Float(readonly=True)
 
     _sql_constraints = [
         ("company_uniq", "UNIQUE(company_id)", "A company has one setup guide."),
@@ -199,22 +192,6 @@ class MailCatchallSetup(models.Model):
             for name, field in SMTP_FIELDS.items():
                 default = SMTP_DEFAULTS.get(field)
                 guide[name] = guide.smtp_id[field] if guide.smtp_id else default
-
-    @api.depends("mailbox_id.folder", "mailbox_folder_ids")
-    def _compute_mailbox_folder_id(self):
-        for guide in self:
-            name = guide.mailbox_id.folder or "INBOX"
-            folders = guide.mailbox_folder_ids.filtered(lambda f, n=name: f.name == n)
-            guide.mailbox_folder_id = folders[:1]
-
-    def _inverse_mailbox_folder_id(self):
-        for guide in self.filtered("mailbox_folder_id"):
-            guide.mailbox_id.folder = guide.mailbox_folder_id.name
-
-    def _compute_test_elapsed(self):
-        for guide in self:
-            guide.test_limit = TIME_LIMIT
-            guide.test_elapsed = min(time.time() - (guide.probe_started or 0), TIME_LIMIT)
 
     @api.depends(
         "test_findings",
@@ -266,12 +243,12 @@ class MailCatchallSetup(models.Model):
         mailbox = self.mailbox_id
         if not mailbox.server and mailbox.server_type in (False, "imap", "pop"):
             return "todo", _("Enter how the mailbox is reached, then press Log In.")
+        if mailbox and not mailbox.active:
+            return "error", _("The mailbox %s is archived.", mailbox.name)
         if self.mailbox_error:
             return "error", self.mailbox_error
         if mailbox.state != "done" or not mailbox.is_catchall:
             return "todo", _("Press Log In to see whether it works.")
-        if not mailbox.active:
-            return "error", _("The mailbox %s is archived.", mailbox.name)
         if mailbox.last_error:
             return "error", _("The last fetch failed. %s", mailbox.last_error)
         if not mailbox.last_success:

@@ -5,9 +5,8 @@ import types
 
 from markupsafe import Markup
 
-from odoo import _, fields, models
+from odoo import _, models
 from odoo.exceptions import UserError
-from odoo.fields import Command
 from odoo.tools import email_normalize, formataddr
 
 from ...tools.mailbox.imap_folders import parse_list
@@ -15,22 +14,11 @@ from ...tools.mailbox.mail_providers import dns_records, get_provider
 from ...tools.message.header_text import one_line
 
 #: What is likely for a server that is not set up yet.
-MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True}
+MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True, "folder": "INBOX"}
 SMTP_DEFAULTS = {"smtp_port": 587, "smtp_encryption": "starttls"}
 #: What is said where user or password are wrong; core calls accents in them a server's name.
 LOGIN_WORDS = ("authenticat", "login", "credential", "password", "can't encode character")
 _BYTES = re.compile(r"\bb(['\"])(.*?)\1")
-
-
-class MailCatchallSetupFolder(models.Model):
-    """A folder of the mailbox, as its server listed it."""
-
-    _name = "mail.catchall.setup.folder"
-    _description = "Folder of the Catch-all Mailbox"
-    _order = "id"
-
-    setup_id = fields.Many2one("mail.catchall.setup", required=True, ondelete="cascade")
-    name = fields.Char(required=True)
 
 
 class MailCatchallSetupServers(models.AbstractModel):
@@ -126,25 +114,17 @@ class MailCatchallSetupServers(models.AbstractModel):
                 # core's text has all that could not be encoded: the password
                 return {"mailbox_error": mailbox._describe_error(cause)}
             return {"mailbox_error": self._explain_login(str(error))}
-        commands = [Command.create({"name": name}) for name in folders]
-        return {"mailbox_error": False, "mailbox_folder_ids": [Command.clear(), *commands]}
+        return {"mailbox_error": False, "mailbox_folders": ", ".join(folders)}
 
     def _list_folders(self, mailbox):
         """Return the names of the folders that mail can be in; none by POP."""
         if mailbox._get_connection_type() != "imap":
             return []
-        with self._open_folders(mailbox) as (_connection, folders):
-            return [folder.label for folder in folders]
-
-    @contextlib.contextmanager
-    def _open_folders(self, mailbox):
-        """Give a connection by IMAP, and the folders that mail can be in; log out at the end."""
-        connection = mailbox.connect(allow_archived=True)
+        connection = mailbox.connect()
         try:
-            yield connection, [f for f in parse_list(connection.list()[1]) if f.is_selectable]
+            return parse_list(connection.list()[1])
         finally:
-            # what was wanted is known
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # what was wanted is known
                 connection.logout()
 
     def _log_in_account(self, guide):
