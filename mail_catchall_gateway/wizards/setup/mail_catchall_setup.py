@@ -29,9 +29,8 @@ SMTP_WRITTEN = {**SMTP_FIELDS, "smtp_password": "smtp_pass"}
 class MailCatchallSetup(models.Model):
     """Leads an administrator from nothing to a gateway that works: one guide for each company.
 
-    It holds only what is not held elsewhere: what it shows of the alias domain, the mailbox and
-    the SMTP account are their own fields. So it can be left, resumed and run again at any time.
-    What is done with servers is in ``mail.catchall.setup.servers``, the round-trip test in
+    It holds only what is not held elsewhere, so that it can be left, resumed and run again at any
+    time. What is done with servers is in ``mail.catchall.setup.servers``, the round-trip test in
     ``mail.catchall.setup.probe``.
     """
 
@@ -155,7 +154,6 @@ class MailCatchallSetup(models.Model):
 
     @api.model
     def _get_provider_selection(self):
-        """Return the providers whose settings are known, and that there are others."""
         providers = [(provider.code, provider.name) for provider in PROVIDERS]
         return [*providers, ("other", _("Another provider"))]
 
@@ -209,7 +207,7 @@ class MailCatchallSetup(models.Model):
             )
 
     # ------------------------------------------------------------
-    # COMPUTE: STATES OF THE STEPS
+    # COMPUTE: STATE AND TEXT OF EACH STEP
     # ------------------------------------------------------------
 
     @api.depends(
@@ -223,14 +221,12 @@ class MailCatchallSetup(models.Model):
     )
     def _compute_states(self):
         for guide in self:
-            # first: the domain is read with all rights, and with it all that the guide holds;
-            # the mailbox only by users who may read the guide
+            # first: it is read only by users who may read the guide, the domain with all rights
             guide.mailbox_state, guide.mailbox_text = guide._check_mailbox()
             guide.domain_state, guide.domain_text = guide._check_domain()
             guide.aliases_state, guide.aliases_text = guide._check_aliases()
 
     def _check_domain(self):
-        """Return state and text of the first step."""
         name = self.alias_domain_id.name
         if not name:
             return "todo", _("Enter the domain of your addresses, like acme.com.")
@@ -239,7 +235,6 @@ class MailCatchallSetup(models.Model):
         return "ok", _("The addresses of your employees end in @%s.", name)
 
     def _check_mailbox(self):
-        """Return state and text of the step of the mailbox."""
         mailbox = self.mailbox_id
         if not mailbox.server and mailbox.server_type in (False, "imap", "pop"):
             return "todo", _("Enter how the mailbox is reached, then press Log In.")
@@ -257,7 +252,6 @@ class MailCatchallSetup(models.Model):
         return "ok", _("%(name)s is read. Last fetch: %(date)s", name=mailbox.name, date=date)
 
     def _check_aliases(self):
-        """Return state and text of the step that gives aliases."""
         if not self.alias_domain_id:
             return "todo", _("Enter the domain first.")
         users = self.env["res.users"].search(
@@ -277,7 +271,6 @@ class MailCatchallSetup(models.Model):
         )
 
     def _describe_smtp(self):
-        """Return in a sentence how mail is sent."""
         if not self.smtp_id.active:
             return _("There is no SMTP account that is tested.")
         if self.smtp_state == "todo":
@@ -337,14 +330,11 @@ class MailCatchallSetup(models.Model):
         }
 
     def write(self, vals):
-        """Write what is shown of a server to it; one that is not there yet is set up.
-
-        What is reached in another way than before has to log in again.
-        """
+        """Write what is shown of a server to it; one that is not there yet is set up."""
         servers = self.env["mail.catchall.setup.servers"]
         mailbox_vals, smtp_vals = self._pick(vals, MAILBOX_WRITTEN), self._pick(vals, SMTP_WRITTEN)
-        elsewhere = {*MAILBOX_WRITTEN, *SMTP_WRITTEN}
-        res = super().write({name: vals[name] for name in vals if name not in elsewhere})
+        own = vals.keys() - MAILBOX_WRITTEN.keys() - SMTP_WRITTEN.keys()
+        res = super().write({name: vals[name] for name in own})
         for guide in self:
             if mailbox_vals or "mailbox_id" in vals:
                 servers._write_mailbox(guide, mailbox_vals)
@@ -388,7 +378,7 @@ class MailCatchallSetup(models.Model):
         self.step = steps[min(max(position, 0), len(steps) - 1)]
 
     def action_check_domain(self):
-        """Show what the check says of what was entered: the form is saved before."""
+        """Show what the check says: the form is saved before."""
 
     def action_check_mailbox(self):
         """Log in to the mailbox. From then on it is read as a catch-all."""

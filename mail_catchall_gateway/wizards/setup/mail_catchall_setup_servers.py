@@ -1,5 +1,4 @@
 import contextlib
-import dataclasses
 import re
 import types
 
@@ -17,7 +16,7 @@ from ...tools.message.header_text import one_line
 MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True, "folder": "INBOX"}
 SMTP_DEFAULTS = {"smtp_port": 587, "smtp_encryption": "starttls"}
 #: What is said where user or password are wrong; core calls accents in them a server's name.
-LOGIN_WORDS = ("authenticat", "login", "credential", "password", "can't encode character")
+_LOGIN = re.compile("authenticat|login|credential|password|can't encode char", re.IGNORECASE)
 _BYTES = re.compile(r"\bb(['\"])(.*?)\1")
 
 
@@ -25,7 +24,6 @@ class MailCatchallSetupServers(models.AbstractModel):
     """What the setup guide does with mail servers: finds or makes them, and logs in.
 
     Logins are real ones, by core's own methods; why they fail is told with what to do about it.
-    The fields of the servers, as the guide shows them, are in ``mail.catchall.setup``.
     """
 
     _name = "mail.catchall.setup.servers"
@@ -75,7 +73,6 @@ class MailCatchallSetupServers(models.AbstractModel):
             guide.smtp_id = guide.smtp_id.create({**values, "active": False})
 
     def _prepare_dns_records(self, guide):
-        """Return the DNS records that a domain needs, each with what it is for."""
         purposes = {
             "mx": _("MX: where mail for the domain is delivered."),
             "spf": _("SPF: who may send for the domain. A domain has only one such record."),
@@ -87,7 +84,7 @@ class MailCatchallSetupServers(models.AbstractModel):
         }
         receiving, sending = map(get_provider, (guide.mailbox_provider, guide.smtp_provider))
         return [
-            {**dataclasses.asdict(record), "purpose": purposes[record.purpose]}
+            {**record._asdict(), "purpose": purposes[record.purpose]}
             for record in dns_records(guide.alias_domain_id.name, receiving, sending)
         ]
 
@@ -96,10 +93,7 @@ class MailCatchallSetupServers(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _log_in_mailbox(self, mailbox):
-        """Log in to a mailbox. From then on it is read as a catch-all.
-
-        :return dict: values for the guide
-        """
+        """Log in to a mailbox, which is a catch-all from then on; return values for the guide."""
         try:
             with self.env.cr.savepoint():
                 mailbox.button_confirm_login()
@@ -117,7 +111,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         return {"mailbox_error": False, "mailbox_folders": ", ".join(folders)}
 
     def _list_folders(self, mailbox):
-        """Return the names of the folders that mail can be in; none by POP."""
         if mailbox._get_connection_type() != "imap":
             return []
         connection = mailbox.connect()
@@ -128,10 +121,7 @@ class MailCatchallSetupServers(models.AbstractModel):
                 connection.logout()
 
     def _log_in_account(self, guide):
-        """Log in to the SMTP account of a guide; mail leaves by it from then on.
-
-        :return tuple: state and text
-        """
+        """Log in to the SMTP account, by which mail leaves from then on; return state and text."""
         try:
             guide.smtp_id.test_smtp_connection()
             guide.smtp_id.active = True
@@ -214,18 +204,17 @@ class MailCatchallSetupServers(models.AbstractModel):
         return guide.company_id.name, address if is_ours else domain.catchall_email
 
     def _clean_error(self, text):
-        """Return the text of an error, without the marks of Python's bytes, on one line."""
+        """Return the text of an error on one line, without the marks of Python's bytes."""
         return one_line(_BYTES.sub(lambda match: match[2], text.replace("\n", " ")))
 
     def _explain_login(self, text):
         """Return what to do about a login that failed."""
         text = self._clean_error(text)
-        lower = text.lower()
-        if any(word in lower for word in LOGIN_WORDS):
+        if _LOGIN.search(text):
             advice = _("Check user and password.")
-        elif "ssl" in lower or "wrong version" in lower or "certificate" in lower:
+        elif re.search("ssl|wrong version|certificate", text, re.IGNORECASE):
             advice = _("Check port and encryption: they belong together.")
-        elif any(word in lower for word in ("name or service", "getaddrinfo", "invalid server")):
+        elif re.search("name or service|getaddrinfo|invalid server", text, re.IGNORECASE):
             advice = _("Check the name of the server: nobody knows it.")
         else:
             advice = _("Check the name of the server, the port and the encryption.")
@@ -260,15 +249,11 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _format_found(self, sentences):
-        """Return sentences as a list in HTML, or nothing."""
         items = Markup().join(Markup("<li>%s</li>") % sentence for sentence in sentences)
         return items and Markup("<ul>%s</ul>") % items
 
     def _get_found(self):
-        """Return a sentence for each thing that counts for the gateway or stands in its way.
-
-        Nothing is switched over: it is said, to whoever installs the gateway and in the guide.
-        """
+        """Return a sentence for each thing that counts for the gateway or stands in its way."""
         found = (
             self._describe_mailboxes(),
             self._describe_local_parts(),
@@ -278,7 +263,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         return [sentence for sentence in found if sentence]
 
     def _describe_mailboxes(self):
-        """Say which mailboxes may be the catch-all: it is not ours to decide."""
         # sudo: also while the addon is installed; for administrators, of whatever company
         mailboxes = self.env["fetchmail.server"].sudo()._find_catchall_candidates()
         if not mailboxes or mailboxes.search_count([("is_catchall", "=", True)]):
@@ -290,7 +274,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _describe_local_parts(self):
-        """Say where aliases count by what stands before the @ alone."""
         # sudo: also while the addon is installed; for administrators, of whatever company
         aliases = self.env["mail.alias"].sudo().search([("alias_incoming_local", "=", True)])
         names = ", ".join(filter(None, aliases.mapped("alias_name")))
@@ -310,20 +293,18 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _describe_from_parameters(self):
-        """Say that the parameters of Odoo up to 14 count again."""
         forced, dynamic, _policies = self.env["ir.mail_server"]._get_from_settings()
+        text = ""
         if forced:
-            return _(
-                "All mail leaves as %s: the system parameter mail.force.smtp.from, which Odoo "
-                "has ignored since version 15, counts again. Delete it if your mail server does "
-                "not need it.",
-                forced,
-            )
-        return dynamic and _(
-            "Mail from addresses that are not yours leaves as %s: the system parameter "
-            "mail.dynamic.smtp.from, which Odoo has ignored since version 15, counts again. "
-            "Delete it if your mail server does not need it.",
-            dynamic,
+            name, text = "mail.force.smtp.from", _("All mail leaves as %s.", forced)
+        elif dynamic:
+            name = "mail.dynamic.smtp.from"
+            text = _("Mail from addresses that are not yours leaves as %s.", dynamic)
+        return text and _(
+            "%(text)s The system parameter %(name)s, which Odoo has ignored since version 15, "
+            "counts again. Delete it if your mail server does not need it.",
+            text=text,
+            name=name,
         )
 
     def _describe_own_addresses(self):
