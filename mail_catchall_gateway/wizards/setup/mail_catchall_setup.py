@@ -279,10 +279,6 @@ class MailCatchallSetup(models.Model):
             return _("Mail leaves by %s.", self.smtp_id.name)
         return self.smtp_text
 
-    # ------------------------------------------------------------
-    # ONCHANGE
-    # ------------------------------------------------------------
-
     @api.onchange("mailbox_provider")
     def _onchange_mailbox_provider(self):
         provider = get_provider(self.mailbox_provider)
@@ -344,7 +340,7 @@ class MailCatchallSetup(models.Model):
 
     @api.model
     def _pick(self, vals, names):
-        """Return the values for a server; an empty password is none that was entered."""
+        """Return the values for a server; an empty password was not entered."""
         return {
             field: vals[name]
             for name, field in names.items()
@@ -365,7 +361,7 @@ class MailCatchallSetup(models.Model):
         return {**action, "res_id": guide.id}
 
     def action_next(self):
-        """Go on to the next step, done or not: everything can be done in any order."""
+        """Go on to the next step, done or not."""
         self._move(1)
 
     def action_back(self):

@@ -119,7 +119,6 @@ class MailCatchallSetupProbe(models.AbstractModel):
         return headers
 
     def _explain_refused(self, guide, error):
-        """Return in words why the mail could not be sent."""
         servers = self.env["mail.catchall.setup.servers"]
         cause = error.__context__ or error
         text = servers._clean_error(str(error.args[-1] if error.args else error))
@@ -199,7 +198,7 @@ class MailCatchallSetupProbe(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _conclude(self, guide, mail):
-        """Note what the test mail tells, which arrived."""
+        """Note what the test mail that arrived tells."""
         mailbox = mail.server_id or guide.mailbox_id
         names, own = mailbox._get_recipient_settings()
         trip = examine(
@@ -313,7 +312,6 @@ class MailCatchallSetupProbe(models.AbstractModel):
         return _row(label, "warning", _("Unknown"), text)
 
     def _prepare_mailbox_values(self, guide):
-        """Return the values of the mailbox that make use of what was found."""
         findings = guide.test_findings
         values = {"trusted_hops": findings["trusted_hops"]}
         if findings["authserv_id"]:

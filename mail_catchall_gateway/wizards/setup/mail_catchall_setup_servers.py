@@ -1,6 +1,5 @@
 import contextlib
 import re
-import types
 
 from markupsafe import Markup
 
@@ -134,14 +133,11 @@ class MailCatchallSetupServers(models.AbstractModel):
     def _check_from(self, guide):
         """Return state and text about the From that the example sender's mail would have."""
         (name, address), domain = self._get_example_sender(guide), guide.alias_domain_id
-        sender = formataddr((name, address))
         # as it is called when a mail of this company is sent
         servers = self.env["ir.mail_server"].with_company(guide.company_id)
-        servers = servers.with_context(
-            domain_bounce_address=domain.bounce_email,
-            domain_notifications_email=domain.default_from_email,
-        )
-        server, smtp_from = servers._find_mail_server(sender)
+        servers = servers.with_context(domain_notifications_email=domain.default_from_email)
+        sender = formataddr((name, address))
+        server, shown = servers._find_mail_server(sender)
         if server != guide.smtp_id:
             return "error", _(
                 "Mail from %(sender)s would leave by another account: %(server)s. Enter "
@@ -150,7 +146,6 @@ class MailCatchallSetupServers(models.AbstractModel):
                 server=server.display_name or _("that of Odoo's configuration file"),
                 domain=domain.name,
             )
-        envelope, shown = self._prepare_example(servers, sender, server.id, smtp_from)
         if email_normalize(shown) != address:
             return "error", _(
                 "The account takes our mail, but what %(sender)s writes would leave as %(shown)s. "
@@ -162,28 +157,10 @@ class MailCatchallSetupServers(models.AbstractModel):
                 domain=domain.name,
             )
         return "ok", _(
-            "The account takes our mail. %(name)s's mail leaves as %(sender)s; what cannot be "
-            "delivered comes back to %(envelope)s.",
+            "The account takes our mail. %(name)s's mail leaves as %(sender)s.",
             name=name,
             sender=shown,
-            envelope=envelope,
         )
-
-    def _prepare_example(self, servers, sender, server_id, smtp_from):
-        """Return the envelope sender and the From that a mail would have.
-
-        Core decides in the session with the server: so there is one, up to where data would flow.
-        """
-        message = servers.build_email(sender, ["somebody@example.com"], "Test", "Test")
-        session = servers.connect(mail_server_id=server_id, smtp_from=smtp_from)
-        try:
-            envelope, _to, message = servers._prepare_email_message(
-                message, session or types.SimpleNamespace(smtp_from=smtp_from)
-            )
-        finally:
-            if session:
-                session.quit()
-        return envelope, str(message["From"])
 
     def _get_example_sender(self, guide):
         """Return name and address of somebody who writes from the company of a guide."""
@@ -225,7 +202,7 @@ class MailCatchallSetupServers(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _announce_found(self):
-        """Tell each administrator, in their language and as they want to be notified."""
+        """Tell each administrator, in their language."""
         # sudo: who the administrators are, while the addon is installed
         administrators = self.env.ref("base.group_system").sudo().users
         for user in administrators.filtered(lambda u: u.active and not u.share):
@@ -308,7 +285,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _describe_own_addresses(self):
-        """Name the users whose own address Odoo itself receives mail at: a copy would go round."""
         domains = self.env["mail.alias.domain"]
         # sudo: also while the addon is installed; administrators are told names and addresses
         users = self.env["res.users"].sudo().search([("share", "=", False)])
