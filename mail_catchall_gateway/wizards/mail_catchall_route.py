@@ -56,12 +56,7 @@ class MailCatchallRoute(models.TransientModel):
             changes = wizard._get_changes() if wizard._get_alias() else []
             wizard.always_help = " ".join(text for text, _model, _values in changes)
 
-    # ------------------------------------------------------------
-    # ALWAYS
-    # ------------------------------------------------------------
-
     def _get_alias(self):
-        """Return the alias that was chosen, or none."""
         self.ensure_one()
         # sudo: a manager delivers to every user and alias, also to those they may not read
         if self.target == "user":
@@ -83,20 +78,18 @@ class MailCatchallRoute(models.TransientModel):
             return changes  # its own managers decide about its addresses
         recipients = self.env["mail.catchall.recipients"]._resolve_recipients(self._get_addresses())
         foreign, domain = [], alias.alias_domain_id
+        # sudo: managers give further addresses, in domains of their own companies only
+        aliases = self.env["mail.alias"].sudo()
         for recipient in recipients.values():
             local_part, _at, name = recipient.address.rpartition("@")
             own = self.env["mail.alias.domain"]._find_by_address(recipient.address)
             if recipient.kind == "unknown" and own == domain:
-                # what is exported for translation stops at an f-string in the call
-                address = f"{local_part}@{domain.name}"
                 text = _(
                     "%(address)s becomes a further address of %(alias)s.",
-                    address=address,
+                    address="@".join((local_part, domain.name)),
                     alias=alias.display_name,
                 )
-                values = alias._prepare_further_values(local_part)
-                # sudo: managers give further addresses, in domains of their own companies only
-                changes.append((text, self.env["mail.alias"].sudo(), values))
+                changes.append((text, aliases, alias._prepare_further_values(local_part)))
             elif recipient.kind == "foreign" and name not in foreign:
                 foreign.append(name)
         if foreign:
@@ -117,30 +110,17 @@ class MailCatchallRoute(models.TransientModel):
             address for inbound in inbounds.sudo() for address in review._get_written_to(inbound)
         ]
 
-    # ------------------------------------------------------------
-    # ACTIONS
-    # ------------------------------------------------------------
-
     def action_apply(self):
         """Deliver the mails.
 
         :raise UserError: if it is not said where, or one of them was delivered meanwhile
         """
         self.ensure_one()
-        alias, document = self._get_alias(), self.document
+        close = {"type": "ir.actions.act_window_close"}
         if self.target == "document":
-            if not document:
-                raise UserError(_("Choose a document first."))
-            document.check_access_rights("write")
-            document.check_access_rule("write")
-            # sudo: OdooBot posts there; the manager's own access to it was asked
-            document_sudo = document.sudo()
-            self.inbound_ids._review(
-                _("Posted on a Document"),
-                lambda review, mail: review._attach_to(mail, document_sudo),
-                document.display_name,
-            )
-            return {"type": "ir.actions.act_window_close"}
+            self._post_on_document()
+            return close
+        alias = self._get_alias()
         if not alias:
             raise UserError(_("First choose who gets the mail."))
         self.inbound_ids._check_reviewable()
@@ -149,10 +129,23 @@ class MailCatchallRoute(models.TransientModel):
         self.inbound_ids._review(
             _("Delivered"), lambda review, mail: review._route_to(mail, alias), alias.display_name
         )
-        return {"type": "ir.actions.act_window_close"}
+        return close
+
+    def _post_on_document(self):
+        document = self.document
+        if not document:
+            raise UserError(_("Choose a document first."))
+        document.check_access_rights("write")
+        document.check_access_rule("write")
+        # sudo: OdooBot posts there; the manager's own access to it was asked
+        document_sudo = document.sudo()
+        self.inbound_ids._review(
+            _("Posted on a Document"),
+            lambda review, mail: review._attach_to(mail, document_sudo),
+            document.display_name,
+        )
 
     def _apply_changes(self):
-        """Make such mail arrive by itself: a manager of the gateway decides about its addresses."""
         for _text, records, values in self._get_changes():
             if records:
                 # sudo: managers decide about domains of their own companies (_get_changes)

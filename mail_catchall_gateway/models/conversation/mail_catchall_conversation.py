@@ -75,10 +75,7 @@ class MailCatchallConversation(models.Model):
     @api.depends("name", "user_ids")
     @api.depends_context("uid")
     def _compute_display_name(self):
-        """Tell the subject to members only.
-
-        The name of a record is read as superuser wherever another one points to it.
-        """
+        """Tell the subject to members only: names are read as superuser by what points here."""
         for conversation in self:
             whole = conversation.sudo()  # to tell the subject to members only
             is_open = self.env.uid in (SUPERUSER_ID, *whole.user_ids.ids)
@@ -138,10 +135,7 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def _check_attached_fields(self, vals):
-        """Raise if a user tells where the messages went: messages of others would come back.
-
-        :raise AccessError:
-        """
+        """Raise if a user tells where the messages went: messages of others would come back."""
         if not self.env.su and ATTACHED_FIELDS & set(vals):
             raise AccessError(_("To attach a conversation, use “Attach to a Document”."))
 
@@ -150,7 +144,7 @@ class MailCatchallConversation(models.Model):
     # ------------------------------------------------------------
 
     def action_attach(self):
-        """Ask for the document that this conversation belongs to."""
+        """Return the action that asks for the document this conversation belongs to."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
@@ -162,7 +156,7 @@ class MailCatchallConversation(models.Model):
         }
 
     def action_open_document(self):
-        """Open the document that this conversation was attached to."""
+        """Return the action that opens the document this conversation was attached to."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
@@ -191,11 +185,7 @@ class MailCatchallConversation(models.Model):
         document._message_log(body=_("The conversation “%s” was taken back.", self.name))
 
     def _attach_to(self, document):
-        """Move all messages to a document; later answers follow them there.
-
-        :param document: record of a model with a chatter, that the user may write to
-        :raise AccessError: if they may not
-        """
+        """Move all messages to a document that the user may write to; later answers follow."""
         self.ensure_one()
         self.check_access_rule("write")
         document.check_access_rights("write")
@@ -226,7 +216,6 @@ class MailCatchallConversation(models.Model):
         self.sudo().write(values)
 
     def _get_document(self):
-        """Return the document that this conversation was attached to, or nothing."""
         self.ensure_one()
         model = self.env.get(self.attached_model)
         return model is not None and model.browse(self.attached_res_id).exists()
@@ -237,10 +226,7 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def _prepare_route_values(self, message_dict, route):
-        """Return what core may change of a mail while it follows one of several routes.
-
-        The message that the mail answers is a parent only in its own thread.
-        """
+        """Return a mail's values for one of several routes: a parent only in its own thread."""
         values = dict(message_dict)
         # only which thread it is of
         parent = self.env["mail.message"].sudo().browse(values.get("parent_id") or [])
@@ -266,13 +252,11 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def _get_missing_subject(self, msg_dict):
-        """Return what stands for the subject, in the language of the correspondent."""
         lang = self.env["res.partner"]._find_lang(msg_dict["email_from"], self.env.company)
         self = self.with_context(lang=lang)
         return _("(no subject)")
 
     def _message_receive_bounce(self, email, partner):
-        """Say in the conversation which address a mail did not reach, and why."""
         res = super()._message_receive_bounce(email, partner)
         delivery = delivery_of(self.env)
         reason = delivery.outcome.report.reason if delivery and delivery.outcome.report else ""
@@ -289,8 +273,7 @@ class MailCatchallConversation(models.Model):
     def message_post(self, *, partner_ids=None, **kwargs):
         """Send what a user writes to the correspondents, from wherever they write it.
 
-        The web client names the correspondent as a recipient only where its chatter is open;
-        Discuss's Inbox and the user's own mailbox do not.
+        Only an open chatter names them, not Discuss's Inbox or the user's own mailbox.
         """
         self.ensure_one()
         kwargs.setdefault(
@@ -313,7 +296,7 @@ class MailCatchallConversation(models.Model):
         return message
 
     def _is_answer(self, post_values):
-        """Tell whether a post is a message of a user to the correspondents, and not a note."""
+        """Tell whether a post is a user's message to the correspondents, and not a note."""
         if post_values.get("message_type") not in ("comment", "email"):
             return False
         if post_values.get("subtype_xmlid"):
@@ -321,8 +304,8 @@ class MailCatchallConversation(models.Model):
         else:
             subtype = self.env["mail.message.subtype"].browse(post_values.get("subtype_id") or [])
         author_id = post_values.get("author_id") or self.env.user.partner_id.id
-        is_by_user = is_colleague(self.env["res.partner"].browse(author_id))
-        if not is_by_user or subtype != self.env.ref("mail.mt_comment"):
+        author = self.env["res.partner"].browse(author_id)
+        if subtype != self.env.ref("mail.mt_comment") or not is_colleague(author):
             return False
         return not Correspondents(self.sudo()).are_passed_over()  # only a yes or no leaves
 
@@ -353,16 +336,13 @@ class MailCatchallConversation(models.Model):
     # ------------------------------------------------------------
 
     def _notify_get_recipients(self, message, msg_vals, **kwargs):
-        recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
-        Correspondents(self).unite(recipients)
-        return self._notify_without_former_members(recipients, message, msg_vals)
-
-    def _notify_without_former_members(self, recipients, message, msg_vals):
         """Leave out members who left the company, unless the message names them.
 
         Core takes a follower without an active user for a customer: they would go on reading, and
         stand in Cc of answers with their own address. They are members again when they return.
         """
+        recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
+        Correspondents(self).unite(recipients)
         members, message = self.sudo().user_ids, message.sudo()  # only to leave out others
         members = members.filtered(lambda user: user.active and not user.share)
         named = (msg_vals or {}).get("partner_ids") or message.partner_ids.ids
@@ -370,10 +350,9 @@ class MailCatchallConversation(models.Model):
         return [data for data in recipients if data["id"] in known]
 
     def _notify_get_reply_to(self, default=None):
-        """Let answers come back to a messaging alias.
+        """Let answers come back to the messaging alias of the author, else of the first member.
 
-        The author's own where they have one, so that the customer answers the writer; for a
-        customer's mail that of the first member, who answers to it from the own mailbox.
+        The customer answers the writer; members answer a customer's mail from their own mailbox.
         """
         reply_to = super()._notify_get_reply_to(default=default)
         author = tools.email_normalize(default)

@@ -16,10 +16,9 @@ class MailMessage(models.Model):
 
     @api.depends_context("uid")
     def _compute_display_name(self):
-        """Name the conversation only to users who may read the message.
+        """Name it only to users who may read it: names are read as superuser by what points here.
 
-        The name of a record is read as superuser wherever another one, like a notification that
-        every user may read, points to it.
+        Every user may read a notification, which does.
         """
         res = super()._compute_display_name()
         for message in self:
@@ -28,10 +27,6 @@ class MailMessage(models.Model):
             except AccessError:
                 message.display_name = _("Conversation")
         return res
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
 
     @api.model_create_multi
     def create(self, values_list):
@@ -47,7 +42,6 @@ class MailMessage(models.Model):
         return messages
 
     def write(self, vals):
-        """Let only its members move a message into a conversation."""
         res = super().write(vals)
         if vals.keys() & {"model", "res_id"}:
             self._check_place()
@@ -67,10 +61,6 @@ class MailMessage(models.Model):
             raise
         return res
 
-    # ------------------------------------------------------------
-    # BUSINESS
-    # ------------------------------------------------------------
-
     @api.model
     def _replace_own_addresses(self, values_list):
         """Put messaging aliases where users' own addresses would go out."""
@@ -87,16 +77,13 @@ class MailMessage(models.Model):
                 values[fname] = replaced[key]
 
     def _message_format_extras(self, format_reply):
-        """Quote no message of a conversation where it is answered elsewhere."""
+        """Quote no message of a conversation in an answer elsewhere."""
         # only whether it is one leaves
         format_reply = format_reply and self.sudo().parent_id.model != CONVERSATION
         return super()._message_format_extras(format_reply)
 
     def _check_place(self):
-        """Raise if a user writes into a conversation that they are no member of.
-
-        :raise AccessError:
-        """
+        """Raise an AccessError if a user writes into a conversation they are no member of."""
         if not self.env.su:
             # which of them are in conversations; the user's own rights are asked for these
             messages = self.sudo().filtered(lambda message: message.model == CONVERSATION)
@@ -104,11 +91,9 @@ class MailMessage(models.Model):
             conversations.check_access_rule("read")
 
     def _check_open_to_user(self):
-        """Raise if one of these messages is in a conversation that the user may not read.
+        """Raise an AccessError if one is in a conversation that the user may not read.
 
         Also where the superuser reads on their behalf.
-
-        :raise AccessError:
         """
         # which of them are in conversations; the user's own rights are asked for these
         private = self.sudo().filtered(lambda message: message.model == CONVERSATION)

@@ -13,16 +13,11 @@ MAILBOX_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 class MailCatchallDigest(models.AbstractModel):
     """The daily digest: what gateway managers should look into. None when there is nothing.
 
-    On unless a manager turns it off: mail that waits for review reaches no recipient, and must not
-    depend on whether somebody happens to look. What each user may see is read as that user.
+    On unless a manager turns it off: mail that waits must not depend on whether somebody looks.
     """
 
     _name = "mail.catchall.digest"
     _description = "Daily digest of the gateway"
-
-    # ------------------------------------------------------------
-    # SENDING
-    # ------------------------------------------------------------
 
     @api.model
     def _send_all(self):
@@ -64,10 +59,7 @@ class MailCatchallDigest(models.AbstractModel):
 
     @api.model
     def _claim(self, user):
-        """Note that a user gets the digest of today.
-
-        :return bool: False if they had it, or if another host is just sending it
-        """
+        """Note a user's digest of today; return False if they had it, or another host sends it."""
         today = fields.Date.today()
         user.flush_recordset(["catchall_digest_date"])
         # not FOR UPDATE, which every new record of this user would keep us from
@@ -95,15 +87,8 @@ class MailCatchallDigest(models.AbstractModel):
             "Email gateway: %s", ", ".join(text % number for text, number in numbers if number)
         )
 
-    # ------------------------------------------------------------
-    # WHAT IS IN IT
-    # ------------------------------------------------------------
-
     def _prepare(self, user):
-        """Return what the template of the digest shows: what this user may see, and nothing else.
-
-        :return dict: ``rows`` of counts by company, ``mailboxes`` in trouble, and links
-        """
+        """Return what the template of the digest shows: what this user may see, nothing else."""
         return {
             "user": user,
             "rows": self._prepare_rows(user),
@@ -125,9 +110,8 @@ class MailCatchallDigest(models.AbstractModel):
         for company, state, count, date in sorted(groups, key=lambda g: (not g[0], g[0].sequence)):
             # sudo: the name of a company of the user's, for the user
             company = user.company_id if len(companies) == 1 else company.sudo()
-            row = rows.setdefault(
-                company, {"company": company, "review": 0, "failed": 0, "since": date}
-            )
+            row = {"company": company, "review": 0, "failed": 0, "since": date}
+            row = rows.setdefault(company, row)
             row[state] += count
             row["since"] = min(row["since"], date)
             row["url"] = self._get_url(user, REVIEW_ACTION, company or companies)

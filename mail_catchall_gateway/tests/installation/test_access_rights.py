@@ -21,7 +21,6 @@ RIGHTS = {
     "mail.catchall.alias.wizard": ("", "", "rwcu", "rwcu", "", "", ""),
     "mail.catchall.alias.wizard.line": ("", "", "rwcu", "rwcu", "", "", ""),
     "mail.catchall.setup": ("", "", "", "rwc", "", "", ""),
-    "mail.catchall.setup.folder": ("", "", "", "rwcu", "", "", ""),
     "mail.catchall.listener": ("", "", "", "r", "", "", ""),
 }
 

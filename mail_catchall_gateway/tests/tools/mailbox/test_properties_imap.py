@@ -99,7 +99,7 @@ class TestFolderProperties(BaseCase):
     def test_any_name_can_be_read(self, name):
         self.assertIsInstance(decode_name(name), str)
         ((folder,), literal) = parse_list([(b'() "/" {%d}' % len(name), name), b""]), name
-        self.assertEqual(folder.label, decode_name(literal))
+        self.assertEqual(folder, decode_name(literal))
 
     @checked
     @given(anything)
@@ -112,7 +112,7 @@ class TestFolderProperties(BaseCase):
         self.assertRegex(quoted, r'^"(?:[^"\\\r\n]|\\["\\])*"$')
         self.assertRegex(quoted, r"^[ -~]*$")
         (folder,) = parse_list([b'(\\HasNoChildren) "/" ' + quoted.encode()])
-        self.assertEqual(folder.label, name)
+        self.assertEqual(folder, name)
 
     @checked
     @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 5), st.integers(1, 99))
