@@ -44,6 +44,7 @@ class MailCatchallQueue(models.AbstractModel):
 
         What a mail becomes is not the user's who pressed a button, nor in their language.
         """
+        # OdooBot: see above
         return self.env(user=SUPERUSER_ID, context={})["mail.catchall.inbound"]
 
     @api.model

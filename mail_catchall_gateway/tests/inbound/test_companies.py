@@ -87,10 +87,11 @@ class TestCompanies(ReviewCommon):
         inbound = self.receive(mail).with_user(self.manager)
         self.assertVerdict(inbound, "ignored", "sender_rejected")
         document = self._create_document()
+        self.manager.groups_id += self.env.ref("base.group_partner_manager")
         with self.assertRaises(UserError):
             self.route(inbound, target="user", user_id=self.manager)
         with self.assertRaises(UserError):
-            self.route(inbound, target="document", document=document)
+            self.route(inbound, target="document", document=f"res.partner,{document.id}")
         self.assertFalse(self.inbox(self.manager))
         self.route(inbound, target="user", user_id=self.john)
         self.assertVerdict(inbound, "delivered", "user_alias")
@@ -109,6 +110,7 @@ class TestProcessing(QueueCommon):
 
     def test_nothing_becomes_the_users_who_has_it_processed(self):
         team = self._create_team_alias("office")
+        self.env.flush_all()
         mail = self.make_mail(team.alias_full_name, subject="Bikes")
         inbound = self.model._store([(mail.as_bytes(), {})])
         self.committing_env.cr.commit()
