@@ -1,4 +1,4 @@
-"""The threads of a listener: they give signs of life, watch mailboxes, and process what came in."""
+"""The threads of a listener: they make rounds, watch mailboxes, and process what came in."""
 
 import contextlib
 import imaplib
@@ -12,13 +12,15 @@ import psycopg2
 import odoo
 from odoo import SUPERUSER_ID, api
 
-from ..models.mailbox.mail_catchall_listener import CHANNEL, SIGN_SECONDS
+from ..models.mailbox.fetchmail_server import CHANNEL
 from ..tools.mailbox.imap_idle import WatchedFolder, find_readable
 from ..tools.mailbox.mailbox import MailboxError
 from ..tools.pauses import growing_pauses
 
 _logger = logging.getLogger(__name__)
 
+#: Seconds between two rounds.
+ROUND_SECONDS = 30
 #: Seconds of one run of processing: after them it looks whether it is to end.
 SLICE_SECONDS = 20
 #: Seconds after which a connection is made anew: tokens (OAuth) are good for an hour.
@@ -94,28 +96,30 @@ class Worker(threading.Thread):
         self._pauses = growing_pauses(self.longest_pause)
 
 
-class Heartbeat(Worker):
-    """Calls ``beat`` at its start, after each change of a mailbox, and every so many seconds.
+class RoundThread(Worker):
+    """Makes a round at its start, after each change of a mailbox, and every so many seconds.
 
     Changes come by LISTEN and NOTIFY of PostgreSQL; where a pooler swallows them, the seconds are
     the longest that a change waits.
     """
 
-    def __init__(self, database, beat):
-        super().__init__("heartbeat", database)
-        self.beat = beat
+    def __init__(self, database, make_round, show_life):
+        super().__init__("rounds", database)
+        self.make_round = make_round
+        self.show_life = show_life
 
     def work(self):
+        self.show_life()  # without the database too: a new start would not bring it back
         with odoo.sql_db.db_connect(self.database).cursor() as cr:
             cr.execute(f'LISTEN "{CHANNEL}"')  # pylint: disable=sql-injection
             # a notification is heard outside of transactions only
             cr.commit()  # pylint: disable=invalid-commit
+            sockets = [cr.connection, self.signal.alarm]
             while not self.signal.ending.is_set():
-                self.beat()
+                self.make_round()
+                self.show_life()
                 self.note_success()
-                if self.signal.alarm in find_readable(
-                    [cr.connection, self.signal.alarm], SIGN_SECONDS
-                ):
+                if self.signal.alarm in find_readable(sockets, ROUND_SECONDS):
                     self.signal.alarm.recv(4096)
                 cr.connection.poll()  # raises if the database is gone
                 cr.connection.notifies.clear()
@@ -125,18 +129,17 @@ class MailboxThread(Worker):
     """Watches one mailbox and fetches it when something came in.
 
     What comes while it fetches, or while it has no connection, is found by the next fetch.
+
+    Arguments:
+        server_id (int): id of the ``fetchmail.server``
+        settings (list): those that it is started with
+        options: see ``tools/mailbox/listener_options.py``
+        on_stored: called after each fetch
     """
 
     longest_pause = 60
 
     def __init__(self, database, server_id, settings, options, on_stored):
-        """
-        :param str database: its name
-        :param int server_id: id of the ``fetchmail.server``
-        :param list settings: those that it is started with
-        :param options: see ``tools/mailbox/listener_options.py``
-        :param on_stored: called after each fetch
-        """
         super().__init__(f"mailbox {server_id}", database)
         self.server_id = server_id
         self.settings = settings

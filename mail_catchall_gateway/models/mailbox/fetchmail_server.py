@@ -23,6 +23,8 @@ CONNECTION_FIELDS = set(
 )
 #: Fields that decide whether, and how, a listener watches a mailbox.
 WATCHED_FIELDS = CONNECTION_FIELDS | {"active", "is_catchall", "max_message_size", "object_id"}
+#: PostgreSQL channel on which a listener (``cli/``) hears that mailboxes changed.
+CHANNEL = "mail_catchall_mailbox"
 #: Managers hear of a mailbox that fails for so long.
 ALARM_AFTER = datetime.timedelta(days=1)
 #: Seconds of one fetch for a listener: after them it looks whether it is to end.
@@ -159,7 +161,7 @@ class FetchmailServer(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         servers = super().create(vals_list)
-        self.env["mail.catchall.listener"]._notify()
+        self._notify_listeners()
         return servers
 
     def write(self, values):
@@ -168,11 +170,11 @@ class FetchmailServer(models.Model):
             values = {**values, "next_fetch": False}
         res = super().write(values)
         if WATCHED_FIELDS & values.keys():
-            self.env["mail.catchall.listener"]._notify()
+            self._notify_listeners()
         return res
 
     def unlink(self):
-        self.env["mail.catchall.listener"]._notify()
+        self._notify_listeners()
         return super().unlink()
 
     # ------------------------------------------------------------
@@ -373,6 +375,22 @@ class FetchmailServer(models.Model):
     # ------------------------------------------------------------
     # FOR A LISTENER
     # ------------------------------------------------------------
+
+    @api.model
+    def _notify_listeners(self):
+        """Tell all listeners that mailboxes changed, when this transaction is committed."""
+        self.env.cr.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+
+    @api.model
+    def _get_watched(self):
+        """Return the mailboxes that can say when mail comes.
+
+        :return dict: by id, what changes when the mailbox has to be connected to anew
+        """
+        servers = self.search([("is_catchall", "=", True), ("state", "=", "done")])
+        servers = servers.filtered(lambda server: server._get_connection_type() == "imap")
+        names = sorted(CONNECTION_FIELDS)
+        return {server.id: [server[name] for name in names] for server in servers}
 
     @api.model
     def _get_listener_size(self):

@@ -273,11 +273,6 @@ class ResConfigSettings(models.TransientModel):
                 *self._check_waiting(),
                 "mail_catchall_gateway.mail_catchall_inbound_action_review",
             ),
-            (
-                _("Listener"),
-                *self.env["mail.catchall.listener"]._get_state(),
-                MAILBOXES_ACTION,
-            ),
         ]
         return [
             {"label": label, "state": state, "text": text, "action": action}

@@ -38,9 +38,8 @@ def parse_options(arguments, prog="odoo-bin catchall-listen"):
     add("--socket-mode", type=octal, default=0o660, help="rights of the socket (660)")
     add("--renew", type=renewal, default=540, help="seconds that one IDLE lasts (%(default)s)")
     add("--poll", type=number, default=30, help="seconds between looks without IDLE (%(default)s)")
-    add("--check", action="store_true", help="end with 0 if the listener of this host is alive")
     options, rest = parser.parse_known_args(arguments)
-    if not (options.idle or options.lmtp or options.check):
+    if not (options.idle or options.lmtp):
         parser.error("nothing to listen to: use --idle, --lmtp or both")
     if options.lmtp and options.lmtp[0] not in ("unix", *_LOOPBACK) and not options.peers:
         parser.error(f"name with --peers who may connect to {options.lmtp[0]}")

@@ -79,8 +79,6 @@ class TestListenerTools(BaseCase):
         self.assertEqual(options.lmtp, ("::1", 24))
         options, _rest = parse_options(["--lmtp=mx:24", "--peers=10.0.0.1,10.1.0.0/16"])
         self.assertEqual(options.peers[1], ipaddress.ip_network("10.1.0.0/16"))
-        options, _rest = parse_options(["--check"])
-        self.assertTrue(options.check)
 
     def test_options_that_cannot_work(self):
         for arguments, message in [
