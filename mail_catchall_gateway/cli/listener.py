@@ -18,14 +18,13 @@ from sdnotify import SystemdNotifier
 import odoo
 from odoo.tools import config
 
-from ..tools.mailbox.listener_options import parse_options
+from ..tools.mailbox.listener_options import PROGRAM, parse_options
 from ..tools.mailbox.lmtp_server import LmtpServer
 from ..tools.pauses import growing_pauses
 from .threads import MailboxThread, ProcessingThread, RoundThread, Signal, transaction
 
 _logger = logging.getLogger(__name__)
 
-MEGABYTE = 1024 * 1024
 #: MB of a mail by LMTP, where no mailbox says how many: it is held in memory.
 DEFAULT_SIZE = 50
 #: Seconds for the threads to finish; systemd gives 90 by itself.
@@ -36,25 +35,20 @@ IMAP_TIMEOUT = 60
 BACKLOG = 512
 
 
-def main(arguments, program):
-    """Run until a signal ends it.
-
-    :param list arguments: of the command line, behind the command
-    :param str program: how it was called
-    :raise SystemExit: with what is wrong
-    """
-    options, rest = parse_options(arguments, program)
+def main(arguments):
+    """Run until a signal ends it, with the arguments behind the command."""
+    options, rest = parse_options(arguments)
     config.parse_config(rest)
     database = config["db_name"]
     if not database or "," in database:
-        sys.exit(f"{program}: name one database with -d")
+        sys.exit(f"{PROGRAM}: name one database with -d")
     create_socket = imaplib.IMAP4._create_socket
     imaplib.IMAP4._create_socket = lambda self, timeout=None: create_socket(
         self, timeout or IMAP_TIMEOUT
     )
     odoo.service.server.load_server_wide_modules()
     if not _wait_for_addon(database):
-        sys.exit(f"{program}: the addon is not installed in {database}")
+        sys.exit(f"{PROGRAM}: the addon is not installed in {database}")
     asyncio.run(Listener(options, database).serve())
 
 
@@ -83,16 +77,10 @@ class Listener:
         self.rounds = RoundThread(database, self._make_round, self._show_life)
         self.mailboxes = {}  # threads by id of the mailbox
         self.pool = concurrent.futures.ThreadPoolExecutor(options.workers, "lmtp")
-        check, store = (
-            functools.partial(self._in_pool, method)
-            for method in (self._refuse_recipient, self._store)
-        )
+        check = functools.partial(self._in_pool, self._refuse_recipient)
+        store = functools.partial(self._in_pool, self._store)
         self.lmtp = LmtpServer(socket.gethostname(), options, check, store)
         self.systemd = SystemdNotifier()
-
-    # ------------------------------------------------------------
-    # LIFE
-    # ------------------------------------------------------------
 
     async def serve(self):
         """Work until SIGTERM or SIGINT; SIGHUP connects to all mailboxes anew."""
@@ -148,10 +136,6 @@ class Listener:
             for thread in threads:
                 thread.join(max(0, end - time.monotonic()))
 
-    # ------------------------------------------------------------
-    # MAILBOXES
-    # ------------------------------------------------------------
-
     def _reconnect(self):
         for thread in list(self.mailboxes.values()):
             thread.signal.end()
@@ -174,10 +158,6 @@ class Listener:
             self.mailboxes[server_id] = thread
             thread.start()
 
-    # ------------------------------------------------------------
-    # LMTP
-    # ------------------------------------------------------------
-
     def _in_pool(self, function, *arguments):
         return self.loop.run_in_executor(self.pool, function, *arguments)
 
@@ -189,7 +169,7 @@ class Listener:
 
     def _update_size(self):
         with self._use_mailbox() as mailbox:
-            self.lmtp.size = (mailbox._get_listener_size() or DEFAULT_SIZE) * MEGABYTE
+            self.lmtp.size = (mailbox._get_listener_size() or DEFAULT_SIZE) * 1024 * 1024
 
     def _refuse_recipient(self, address):
         with self._use_mailbox() as mailbox:

@@ -12,7 +12,7 @@ import psycopg2
 import odoo
 from odoo import SUPERUSER_ID, api
 
-from ..models.mailbox.fetchmail_server import CHANNEL
+from ..models.mailbox.fetchmail_server import CHANNEL, SLICE_SECONDS
 from ..tools.mailbox.imap_idle import WatchedFolder, find_readable
 from ..tools.mailbox.mailbox import MailboxError
 from ..tools.pauses import growing_pauses
@@ -21,17 +21,13 @@ _logger = logging.getLogger(__name__)
 
 #: Seconds between two rounds.
 ROUND_SECONDS = 30
-#: Seconds of one run of processing: after them it looks whether it is to end.
-SLICE_SECONDS = 20
 #: Seconds after which a connection is made anew: tokens (OAuth) are good for an hour.
 MAX_AGE = 55 * 60
 #: Seconds: a connection that nobody answers on any more is known after about two minutes.
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 #: What is raised when a server is away, or says no: a traceback would tell no more.
-OUTAGES = (
-    *(OSError, imaplib.IMAP4.error, MailboxError),
-    *(psycopg2.OperationalError, psycopg2.InterfaceError),
-)
+OUTAGES = (OSError, imaplib.IMAP4.error, MailboxError)
+OUTAGES += (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 @contextlib.contextmanager
@@ -86,9 +82,9 @@ class Worker(threading.Thread):
             try:
                 self.work()
             except Exception as error:
-                pause, trace = next(self._pauses), not isinstance(error, OUTAGES)
+                pause, kind = next(self._pauses), type(error).__name__
                 text = "Thread of %s: next try in %s s after %s: %s"
-                kind = type(error).__name__
+                trace = not isinstance(error, OUTAGES)
                 _logger.warning(text, self.name, pause, kind, error, exc_info=trace)
                 self.signal.ending.wait(pause)
 
@@ -129,12 +125,6 @@ class MailboxThread(Worker):
     """Watches one mailbox and fetches it when something came in.
 
     What comes while it fetches, or while it has no connection, is found by the next fetch.
-
-    Arguments:
-        server_id (int): id of the ``fetchmail.server``
-        settings (list): those that it is started with
-        options: see ``tools/mailbox/listener_options.py``
-        on_stored: called after each fetch
     """
 
     longest_pause = 60
@@ -160,7 +150,7 @@ class MailboxThread(Worker):
         sock = folder.connection.sock
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, seconds in KEEPALIVE.items():
-            if hasattr(socket, option):
+            if hasattr(socket, option):  # not on every system
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
         how = "IDLE" if folder.has_idle else f"a look every {self.options.poll} s"
         _logger.info("Mailbox %s is watched by %s", self.server_id, how)
@@ -171,7 +161,9 @@ class MailboxThread(Worker):
         end, due = now + MAX_AGE, now  # what came while nobody looked
         while not self.signal.ending.is_set() and now < end:
             if due <= now:
-                seconds = self._fetch()
+                with transaction(self.database) as env:
+                    seconds = env["fetchmail.server"].browse(self.server_id)._fetch_for_listener()
+                self.on_stored()
                 now = time.monotonic()
                 due = end if seconds is None else now + seconds
             else:
@@ -179,12 +171,6 @@ class MailboxThread(Worker):
                 self.note_success()
                 now = time.monotonic()
                 due = now if has_news else due
-
-    def _fetch(self):
-        with transaction(self.database) as env:
-            seconds = env["fetchmail.server"].browse(self.server_id)._fetch_for_listener()
-        self.on_stored()
-        return seconds
 
 
 class ProcessingThread(Worker):
@@ -196,12 +182,11 @@ class ProcessingThread(Worker):
     def work(self):
         self.signal.alarm.recv(4096)  # one run sees all that was stored until now
         try:
-            is_over = False
-            while not is_over and not self.signal.ending.is_set():
+            until = 0
+            while time.monotonic() > until and not self.signal.ending.is_set():
                 until = time.monotonic() + SLICE_SECONDS
                 with transaction(self.database) as env:
                     env["mail.catchall.queue"]._process_waiting(until)
-                is_over = time.monotonic() <= until
                 self.note_success()
         except Exception:
             self.signal.wake()  # an error is no end of the queue

@@ -17,15 +17,10 @@ _KEPT = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """One folder.
+    """One folder."""
 
-    Arguments:
-        label (str): its name, as people see it
-        flags (frozenset): its attributes, in lower case and without backslash
-    """
-
-    label: str
-    flags: frozenset = frozenset()
+    label: str  # as people see it
+    flags: frozenset = frozenset()  # in lower case and without backslash
 
     @property
     def is_selectable(self):
@@ -44,11 +39,7 @@ class Folder:
 
 
 def parse_list(data):
-    """Return the folders in the data of ``LIST``; what is no such line is passed over.
-
-    :param list data: second item of what ``IMAP4.list()`` returns
-    :return list: of :class:`Folder`, the inbox first
-    """
+    """Return a Folder for each line of ``IMAP4.list()`` that tells of one, the inbox first."""
     folders = []
     for item in data or []:
         with contextlib.suppress(Exception):  # the library fails in many ways at odd lines
@@ -61,10 +52,7 @@ def parse_list(data):
 
 
 def decode_name(name):
-    """Return a mailbox name in modified UTF-7 (RFC 3501, 5.1.3) as text; as it is if it is not.
-
-    :param bytes name: as the server lists it
-    """
+    """Return bytes in modified UTF-7 (RFC 3501, 5.1.3) as text; as they are if they are not."""
     with contextlib.suppress(UnicodeError):
         text = imap_utf7.decode(name)
         if imap_utf7.encode(text) == name:  # the only way to write it
