@@ -247,7 +247,6 @@ class ResConfigSettings(models.TransientModel):
             (_("Aliases"), guide.aliases_state, guide.aliases_text, "base.action_res_users"),
             (_("Last fetch"), *self._check_last_fetch(), MAILBOXES_ACTION),
             (_("To review"), *self._check_waiting(), REVIEW_ACTION),
-            (_("Listener"), *self.env["mail.catchall.listener"]._get_state(), MAILBOXES_ACTION),
         ]
         return [
             {"label": label, "state": state, "text": text, "action": action}

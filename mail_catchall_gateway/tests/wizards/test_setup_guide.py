@@ -169,7 +169,7 @@ class TestSetupGuide(SetupCommon):
         self.receive(self.make_mail(f"nobody@{self.domain}"), [f"nobody@{self.domain}"])
         settings = self.env["res.config.settings"].create({"company_id": self.company_admin.id})
         rows = {row["label"]: row for row in settings.catchall_state}
-        labels = ["Domain", "Mailbox", "Sending", "Aliases", "Last fetch", "To review", "Listener"]
+        labels = ["Domain", "Mailbox", "Sending", "Aliases", "Last fetch", "To review"]
         self.assertEqual(list(rows), labels)
         self.assertEqual(rows["Domain"]["state"], "ok")
         self.assertEqual(rows["Mailbox"]["state"], "todo")

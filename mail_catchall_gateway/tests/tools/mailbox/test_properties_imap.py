@@ -4,7 +4,7 @@ from hypothesis import given
 
 from odoo.tests.common import BaseCase
 
-from ....tools.mailbox.imap import parse_fetch, parse_search, quote, sequence_set
+from ....tools.mailbox.imap import parse_fetch, parse_search, quote
 from ....tools.mailbox.imap_folders import decode_name, parse_list
 from ....tools.mailbox.mailbox import read_ahead, split_batches
 from ...properties import anything, checked, octets, st
@@ -80,17 +80,6 @@ class TestImapProperties(BaseCase):
         end = data.draw(st.integers(0, len(text)))
         self.assertEqual(parse_search([text]), list(sizes))
         self.assertLessEqual(set(parse_search([text[:end]])[:-1]), set(sizes))
-
-    @checked
-    @given(st.lists(uids | st.integers(1, 30)))
-    def test_a_sequence_set_names_each_uid(self, numbers):
-        found = set()
-        for part in filter(None, sequence_set(numbers).split(",")):
-            first, _colon, last = part.partition(":")
-            if int(last or first) - int(first) > 60:
-                raise AssertionError(f"{part} is more than was asked for")
-            found |= set(range(int(first), int(last or first) + 1))
-        self.assertEqual(found, set(numbers))
 
 
 class TestFolderProperties(BaseCase):
