@@ -70,13 +70,23 @@ is_odoo_17() {
   [ -f "$1/odoo/release.py" ] && grep -qE "^version_info *= *\(17, *0," "$1/odoo/release.py"
 }
 
+# Prints the newest of the builds in ~/.cache, by the date of its files.
+newest_odoo() {
+  local folder newest=""
+  for folder in "$1" "$1"-*; do
+    is_odoo_17 "$folder" || continue
+    if [ -z "$newest" ] || [ "$folder/odoo/release.py" -nt "$newest/odoo/release.py" ]; then newest=$folder; fi
+  done
+  printf '%s' "$newest"
+}
+
 need_odoo() {
   local cache="${HOME:-/root}/.cache/odoo-17.0"
   if [ -n "${ODOO_SOURCE:-}" ]; then
     is_odoo_17 "$ODOO_SOURCE" || die "ODOO_SOURCE=$ODOO_SOURCE is no Odoo of series 17.0: set it to a checkout or an unpacked nightly of 17.0"
   else
-    ODOO_SOURCE=$cache
-    if [ ! -e "$cache" ]; then
+    ODOO_SOURCE=$(newest_odoo "$cache")
+    if [ -z "$ODOO_SOURCE" ] && [ ! -e "$cache" ]; then
       say "Cloning Odoo 17.0 into $cache"
       mkdir -p "$(dirname "$cache")"
       if ! git clone -q --depth 1 -b 17.0 https://github.com/odoo/odoo.git "$cache.part" 2>"$STATE/clone.log"; then
@@ -85,7 +95,8 @@ need_odoo() {
       fi
       mv "$cache.part" "$cache"
     fi
-    is_odoo_17 "$cache" || die "$cache is no Odoo of series 17.0: remove it, or set ODOO_SOURCE to a checkout or an unpacked nightly of 17.0"
+    ODOO_SOURCE=${ODOO_SOURCE:-$cache}
+    is_odoo_17 "$ODOO_SOURCE" || die "$cache is no Odoo of series 17.0: remove it, or set ODOO_SOURCE to a checkout or an unpacked nightly of 17.0"
   fi
   ODOO_SOURCE=$(readlink -f "$ODOO_SOURCE")
   export ODOO_SOURCE

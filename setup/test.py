@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+from builds import find_builds, use_build
 from core_suites import CoreSuites
 from jobs import Job, run_jobs
 from odoo_process import REPO, Odoo
@@ -22,6 +24,9 @@ CORE_GATEWAY = "mail_gateway/test_mail"
 #: The first wants certificates of Python 3.10, and ::1 as localhost; the second fails with core's
 #: own module mail, which names another address.
 CORE_MAIL_SERVER = "not TestIrMailServerSMTPD and not test_mail_server_get_test_email_from"
+#: Mail in, decided about and out: what breaks first on another build of Odoo.
+BASIC_TESTS = "TestInbound,TestReplies,TestUnrouted,TestMailMail,TestIrMailServer".split(",")
+BASIC_E2E = "next_mail_in or one_click_delivers_it or three_addressees or twice_is_delivered_once"
 #: A database with the addon alone: core's tests expect that no company has an alias domain yet,
 #: and that of the demo data does.
 PLAIN = "test_plain"
@@ -113,6 +118,39 @@ class Checks:
         self.python(soak, "--minutes", minutes, "--state", str(state))
         return f"{minutes} minutes, nothing lost, nothing twice"
 
+    def oldest(self):
+        """install and the basic tests on the oldest build of Odoo that is here"""
+        build, *newer = find_builds()
+        if not newer:
+            return "no other build is here"
+        use_build(build)
+        tags = ",".join(f"/{ADDON}:{name}" for name in BASIC_TESTS)
+        result = self.odoo_test("test_oldest", "-i", ADDON, "--without-demo=all", tags=tags)
+        return f"{build.name}: {result}"
+
+    def builds(self):
+        """all tests, and the basic path end to end, on every build of Odoo that is here"""
+        results, has_failed = [], False
+        environment = {"MCG_STATE": str(self.state / "builds")}
+        Path(environment["MCG_STATE"]).mkdir(exist_ok=True)
+        path = ("-p", "no:odoo", "e2e", "-k", BASIC_E2E)
+        for build in find_builds():
+            use_build(build)
+            database = f"test_{re.sub(r'[^a-z0-9]', '_', build.name.lower())}"
+            for run in (
+                partial(self.odoo_test, database, "-i", ADDON, tags=f"/{ADDON}"),
+                partial(self.pytest, *path, environment=environment),
+            ):
+                try:
+                    result = run()
+                except StackError as error:
+                    result, has_failed = f"FAILED, {error}", True
+                results.append(f"{build.name}: {result}")
+        print("\n".join(results))
+        if has_failed:
+            raise StackError("; ".join(results))
+        return "; ".join(results)
+
     def demo(self):
         """setup/run.sh in a fresh state folder"""
         demo = self.state / "demo_check"
@@ -201,10 +239,10 @@ class Checks:
 
 DEFAULT = (
     *("lint", "odoo_bin", "pytest_odoo", "mail_server", "i18n"),
-    *("gateway", "fuzz", "demo", "e2e", "coverage"),
+    *("gateway", "oldest", "fuzz", "demo", "e2e", "coverage"),
 )
 #: What takes longer: with ``--all``, one after the other when all else is through.
-LONG = ("core", "kills", "soak")
+LONG = ("builds", "core", "kills", "soak")
 #: The longest, which begin first; the others follow as they stand above.
 FIRST = ("e2e", "pytest_odoo", "odoo_bin")
 #: What a check needs the results, or the database, of.

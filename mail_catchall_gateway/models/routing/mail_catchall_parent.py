@@ -53,7 +53,8 @@ class MailCatchallParent(models.AbstractModel):
     def _get_references(self, msg_dict):
         """Return the Message-Ids that a mail refers to (RFC 5322, 3.6.4)."""
         text = f"{msg_dict.get('references') or ''} {msg_dict.get('in_reply_to') or ''}"
-        return [reference.strip() for reference in tools.unfold_references(text)]
+        # some mail programs fold a Message-Id; not all builds have tools.unfold_references
+        return ["".join(found.split()) for found in tools.mail_header_msgid_re.findall(text)]
 
     @api.model
     def _find_sent(self, msg_dict):

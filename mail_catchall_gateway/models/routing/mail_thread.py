@@ -110,7 +110,7 @@ class MailThread(models.AbstractModel):
         if mail.only is not None or mail.has_used_id:
             # core would ignore the mail, for the copy that it posted; see message_route
             msg_dict["message_id"] = tools.generate_tracking_message_id("copy")
-            msg_dict["x_odoo_message_id"] = ""
+            msg_dict.pop("x_odoo_message_id", None)  # not all builds have it
 
     @api.model
     def _hide_own_mailbox(self, delivery, msg_dict):
@@ -118,7 +118,7 @@ class MailThread(models.AbstractModel):
 
         The Message-Id goes out again to who gets the message, and often names the provider, the
         machine or the address; quoted text may name the address that the copy was sent to, and a
-        mail program writes it into what it attaches.
+        mail program writes it into what it attaches. Core knows what Odoo sent by its Message-Id.
         """
         if msg_dict["is_bounce"]:
             return
@@ -130,7 +130,10 @@ class MailThread(models.AbstractModel):
         if not user_id:
             return
         delivery.outcome.author_user_id = user_id
-        msg_dict["message_id"] = tools.generate_tracking_message_id("mailbox")
+        # sudo: whether it is a message that Odoo sent and that came back, yes or no
+        messages = self.env["mail.message"].sudo()
+        if not messages.search_count([("message_id", "=", msg_dict["message_id"])], limit=1):
+            msg_dict["message_id"] = tools.generate_tracking_message_id("mailbox")
         # sudo: the own addresses of the author, which are taken out
         user = Users.sudo().browse(user_id)
         for own_address in tools.email_normalize_all(user.email):

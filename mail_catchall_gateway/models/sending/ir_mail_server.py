@@ -19,7 +19,7 @@ from ...tools.sending.from_policy import (
 from ...tools.sending.inline_images import embed_images, find_image_links
 from ...tools.sending.refusal import explain
 from ...tools.sending.sendable import as_plain, make_sendable
-from ...tools.sending.smtp_failure import MaybeSent, is_session, sending_of, watch
+from ...tools.sending.smtp_failure import MaybeSent, sending_of, session_of, take_over, watch
 from .refusal_advice import ADVICE
 from .sender_preview import SenderPreview
 
@@ -269,8 +269,8 @@ class IrMailServer(models.Model):
             raise
         if connection:
             connection.catchall_server_id = server_id
-        smtp = getattr(connection, "__obj__", None)
-        if is_session(smtp):
+        smtp = session_of(connection)
+        if smtp:
             watch(smtp)
         return connection
 
@@ -334,7 +334,7 @@ class IrMailServer(models.Model):
         Core ends all sending then, and rolls back that mails were sent which the server took.
         """
         sending = sending_of(self.env)
-        if not sending or not is_session(getattr(session, "__obj__", None)):
+        if not sending or not session_of(session):
             yield
             return
         message_id = str(message["Message-Id"])
@@ -354,10 +354,9 @@ class IrMailServer(models.Model):
     @api.model
     def _renew_session(self, session):
         """Connect again where the server closed the session after some mails."""
-        if session.__obj__.sock is None:
+        if session_of(session).sock is None:
             server_id = getattr(session, "catchall_server_id", None)
-            renewed = self.connect(mail_server_id=server_id, smtp_from=session.smtp_from)
-            session.__obj__ = renewed.__obj__
+            take_over(session, self.connect(mail_server_id=server_id, smtp_from=session.smtp_from))
 
     @api.model
     def _describe_broken_session(self, error):

@@ -70,6 +70,8 @@ class MailMail(models.Model):
         def send():
             # those that were sent are gone, or known as sent
             mails = self.exists() if auto_commit else self
+            # core's mark of what a mail.mail sends, which not all builds set
+            mails = mails.with_context(send_validated_to=())
             with mails._keep_accepted():
                 return super(MailMail, mails)._send(auto_commit, *args, **kwargs)
 
@@ -119,6 +121,10 @@ class MailMail(models.Model):
         ``_leave_out_accepted``, after which none is added or taken out.
         """
         emails = super()._prepare_outgoing_list(recipients_follower_status)
+        for values in emails:
+            if "email_to_normalized" not in values:  # not all builds have it
+                addresses = ",".join((*values["email_to"], *values["email_cc"]))
+                values["email_to_normalized"] = tools.email_normalize_all(addresses)
         self._set_colleagues_apart(emails)
         emails = self._leave_out_accepted(emails)
         self._leave_out_ourselves(emails)

@@ -56,9 +56,11 @@ def make_sendable(message):
     _shorten_references(message)
     _fold_reply_to(message)
     for part in message.walk():
-        is_text = isinstance(part.get_payload(), str)
-        if is_text and part.get_content_maintype() in ("message", "multipart"):
-            _repair_attached_mail(part)
+        payload = part.get_payload()
+        if isinstance(payload, str) and part.get_content_maintype() in ("message", "multipart"):
+            _repair_attached_mail(part, part.get_payload(decode=True))
+        elif isinstance(payload, list) and part.get_content_type() == "message/rfc822":
+            _repair_attached_mail(part, payload[0].as_bytes())
 
 
 def _shorten_references(message):
@@ -88,14 +90,14 @@ def _fold_reply_to(message):
         message.set_raw("Reply-To", format_sender(mailbox.display_name, mailbox.addr_spec))
 
 
-def _repair_attached_mail(part):
+def _repair_attached_mail(part, octets):
     """Write a mail that is attached as it is, or where that cannot be sent, as a file.
 
     Odoo hands a forwarded mail to ``email`` as octets. That encodes them in base64, which RFC 2046
     (5.2.1) forbids, with line ends that no server should take: a bare LF may smuggle in another
-    mail (CVE-2023-51764).
+    mail (CVE-2023-51764). Builds since 2025 parse it, and it leaves with what is not ASCII and
+    with lines of any length.
     """
-    octets = part.get_payload(decode=True)
     lines = octets.splitlines()
     is_plain = octets.isascii() and b"\0" not in octets
     is_short = max(map(len, lines), default=0) <= MAX_LINE

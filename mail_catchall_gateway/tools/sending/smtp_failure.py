@@ -97,9 +97,23 @@ def _is_temporary_code(code):
     return isinstance(code, int) and 400 <= code < 500
 
 
-def is_session(smtp):
-    """Tell whether this is a session with a mail server, and nothing that stands in for one."""
-    return isinstance(smtp, SMTP)
+def session_of(connection):
+    """Return the session with a mail server, None if something stands in for one.
+
+    :param connection: of ``ir.mail_server``; not all builds of Odoo wrap the session
+    """
+    smtp = getattr(connection, "__obj__", connection)
+    return smtp if isinstance(smtp, SMTP) else None
+
+
+def take_over(connection, renewed):
+    """Have a connection whose session ended go on with the session of another."""
+    if hasattr(connection, "__obj__"):
+        connection.__obj__ = session_of(renewed)
+    else:
+        watched = ("getreply", "quit")
+        state = {name: value for name, value in vars(renewed).items() if name not in watched}
+        vars(connection).update(state)
 
 
 def watch(smtp):

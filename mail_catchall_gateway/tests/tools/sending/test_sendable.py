@@ -56,6 +56,36 @@ class TestSendable(BaseCase):
                     names = (each.display_name.replace(" ", "") for each in (found, wanted))
                     self.assertEqual(*names)
 
+    def test_an_attached_mail_leaves_as_it_may_however_core_attaches_it(self):
+        begin = b"From: a@acme.example\nContent-Type: text/plain; charset=utf-8\n\n"
+        for text, encoding in (
+            ("Two, please.", "7bit"),
+            ("Größe", "base64"),
+            ("x" * (MAX_LINE + 1), "base64"),
+        ):
+            octets = begin + text.encode()
+            for build, (content, options) in {
+                "2024": (octets, {"maintype": "message", "subtype": "rfc822"}),
+                "2025": (octets, {"maintype": "message", "subtype": "rfc822", "cte": "binary"}),
+                "2026": (email.message_from_bytes(octets), {}),
+            }.items():
+                with self.subTest(build=build, text=text[:12]):
+                    message = email.message.EmailMessage(policy=email.policy.SMTP)
+                    message.set_content("Hello")
+                    message.add_attachment(content, filename="a.eml", **options)
+                    make_sendable(message)
+                    raw = message.as_bytes()
+                    self.assertTrue(raw.isascii())
+                    self.assertLessEqual(max(map(len, raw.splitlines())), MAX_LINE)
+                    arrived = email.message_from_bytes(raw, policy=email.policy.default)
+                    (attached,) = arrived.iter_attachments()
+                    self.assertEqual(attached["Content-Transfer-Encoding"], encoding)
+                    self.assertEqual(attached.get_filename(), "a.eml")
+                    found = attached.get_content()
+                    if isinstance(found, bytes):
+                        found = email.message_from_bytes(found, policy=email.policy.default)
+                    self.assertEqual(found.get_content().strip(), text)
+
     def test_a_long_return_path_stays_an_address(self):
         for address in (f"bounce.{'a' * 56}@{DOMAIN}", f"bounce@{DOMAIN}", "bounce@acme.example"):
             with self.subTest(address=address):

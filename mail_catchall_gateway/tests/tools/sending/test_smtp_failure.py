@@ -10,9 +10,10 @@ from ....tools.sending.smtp_failure import (
     CONTEXT_KEY,
     MaybeSent,
     Sending,
-    is_session,
     is_temporary,
     sending_of,
+    session_of,
+    take_over,
     watch,
 )
 
@@ -81,7 +82,16 @@ class TestSmtpFailure(BaseCase):
 
     def test_sessions(self):
         smtp = smtplib.SMTP(timeout=1)
-        self.assertTrue(is_session(smtp))
-        self.assertFalse(is_session(None))
+        wrapper = types.SimpleNamespace(__obj__=smtp)  # not in all builds
+        self.assertIs(session_of(smtp), smtp)
+        self.assertIs(session_of(wrapper), smtp)
+        self.assertIsNone(session_of(None))
         watch(smtp)
         smtp.quit()  # where it is gone already
+        renewed = smtplib.SMTP(timeout=2)
+        watch(renewed)
+        take_over(wrapper, renewed)
+        self.assertIs(session_of(wrapper), renewed)
+        quit_ = smtp.quit
+        take_over(smtp, renewed)
+        self.assertEqual((smtp.timeout, smtp.quit), (2, quit_))
