@@ -11,7 +11,7 @@ import re
 from ..addresses.addresses import normalize_address
 from ..addresses.organizational_domain import organizational_domain
 from ..addresses.recipients import envelope_recipients, extract_addresses
-from ..judging.sender_authentication import NO_ID, authenticate
+from ..judging.sender_authentication import NO_ID, authenticate, split_results
 
 _COMMENT = re.compile(r"\([^()]*\)")
 _BY = re.compile(r"(?:^|\s)by\s+\[?([\w.:-]+)", re.IGNORECASE)
@@ -113,7 +113,7 @@ def _find_authserv_id(fields, sender, trusted_hops, mail_host):
         if border and lines > border:
             break  # from here on it is the word of whoever sent the mail
         if name.lower() == "authentication-results":
-            candidates += _candidates(_authserv_id(str(value)), ours)
+            candidates += _candidates(split_results(str(value))[0], ours)
     tried = [("", authenticate(fields, "", domain))]
     tried += [
         (each, authenticate(fields, each, domain, trusted_hops))
@@ -136,14 +136,6 @@ def _candidates(authserv_id, ours):
         return [authserv_id]
     is_node = any(character.isdigit() for character in authserv_id.partition(".")[0])
     return [f".{organisation}"] if is_node else [authserv_id, f".{organisation}"]
-
-
-def _authserv_id(value):
-    """Return the id at the beginning of a value (RFC 8601, 2.2), NO_ID where there is none."""
-    words = _COMMENT.sub(" ", value).partition(";")[0].split()
-    if not words or "=" in "".join(words[:2]):
-        return NO_ID
-    return words[0].partition("/")[0].rstrip(".").lower()
 
 
 def _by_hosts(fields):
