@@ -28,16 +28,12 @@ _MAX_VALUE, _MAX_MARK = 2000, 100  # what tells stands in front of values of any
 
 @dataclasses.dataclass(frozen=True)
 class AutomaticMail:
-    """How far a machine wrote a message.
+    """How far a machine wrote a message."""
 
-    Arguments:
-        kind (str): ``replied`` for a machine's answer (vacation, read receipt), ``generated``
-            for its other mail (notification, list, invoice), empty for what a person wrote
-        mark (str): header field and value that told, on one line and cut; empty for a person
-    """
-
+    #: ``replied`` for a machine's answer (vacation, read receipt), ``generated`` for its other mail
+    #: (notification, list, invoice), empty for what a person wrote
     kind: str = ""
-    mark: str = ""
+    mark: str = ""  # header field and value that told, on one line and cut
 
 
 def _re(pattern):
@@ -85,9 +81,9 @@ _RULES = (
     ("resent-from", _ANY, _RESENT),
 )
 _RULES_BY_FIELD = {}
-for _names, _pattern, _kind in _RULES:
+for _names, *_rule in _RULES:
     for _name in _names.split():
-        _RULES_BY_FIELD.setdefault(_name, []).append((_pattern, _kind))
+        _RULES_BY_FIELD.setdefault(_name, []).append(_rule)
 
 #: Subjects that tell by themselves, at their very start: nobody types them, with the colon.
 _SUBJECTS = (
@@ -155,16 +151,10 @@ _SPAM_MARKS = (
 
 
 def classify(fields):
-    """Return whether a machine wrote a message, and what told (RFC 3834).
-
-    :param list fields: (name, value) pairs of the header, from the top
-    :return AutomaticMail:
-    """
+    """Return how far a machine wrote a mail, by its header fields from the top (RFC 3834)."""
     found = _find_marks(fields)
-    for kind in (REPLIED, GENERATED, _LIST):
-        if kind in found:
-            return AutomaticMail(GENERATED if kind == _LIST else kind, found[kind])
-    return AutomaticMail()
+    kind = next((kind for kind in (REPLIED, GENERATED, _LIST) if kind in found), "")
+    return AutomaticMail(GENERATED if kind == _LIST else kind, found.get(kind, ""))
 
 
 def may_answer(fields, envelope_from=None):
@@ -175,7 +165,6 @@ def may_answer(fields, envelope_from=None):
     :param list fields: (name, value) pairs of the header, from the top
     :param str envelope_from: RFC 5321, MAIL FROM, empty or ``<>`` for the null sender; None where
         it is not known: then the topmost Return-Path, if there is one
-    :return bool:
     """
     if any(kind != _RESENT for kind in _find_marks(fields)):
         return False
@@ -193,10 +182,7 @@ def spam_mark(fields):
     """Return the header field and value that call a message spam, or ``""``.
 
     Servers prepend: the first instance of a field is the last server's, so ours, and one that the
-    sender wrote stands below.
-
-    :param list fields: (name, value) pairs of the header, from the top
-    :return str: such as ``X-Spam-Flag: YES``, on one line and cut
+    sender wrote stands below. Such as ``X-Spam-Flag: YES``, on one line and cut.
     """
     topmost = _topmost(fields)
     for names, pattern in _SPAM_MARKS:

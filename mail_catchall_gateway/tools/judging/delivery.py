@@ -67,7 +67,7 @@ class InboundMail:
 
     def is_blind(self, alias_id):
         """Tell whether no recipient in the header is this alias."""
-        return alias_id not in self.get_alias_ids(self.header_recipients)
+        return alias_id not in self.get_alias_ids(set(self.header_recipients))
 
     def get_target(self, address):
         """Return the address that core knows a recipient by; one that nobody has stays as it is."""

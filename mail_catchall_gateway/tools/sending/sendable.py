@@ -31,11 +31,7 @@ class PlainField(str):
 
 
 def as_plain(name, value):
-    """Return a :class:`PlainField` for a mailbox that needs no encoding; all else as it is.
-
-    :param str name: of the field
-    :param value: its body
-    """
+    """Return a :class:`PlainField` for a mailbox that needs no encoding; all else as it is."""
     if not isinstance(value, str):
         return value
     unfolded = value.replace("\n <", " <")
@@ -48,11 +44,7 @@ def as_plain(name, value):
 
 
 def make_sendable(message):
-    """Repair a mail that is about to leave.
-
-    :param email.message.EmailMessage message: as ``ir.mail_server.build_email`` makes it; changed
-        in place
-    """
+    """Repair a mail in place as ``ir.mail_server.build_email`` makes it."""
     _shorten_references(message)
     _fold_reply_to(message)
     for part in message.walk():
@@ -65,10 +57,9 @@ def make_sendable(message):
 
 def _shorten_references(message):
     """Keep References on one line, as Odoo folds none: the nearest are the last ones."""
-    found = str(message.get("References", "")).split()
-    kept = list(found)
+    found = kept = str(message.get("References", "")).split()
     while len(kept) > 1 and len(" ".join(kept)) > MAX_LINE - len("References: "):
-        del kept[0]
+        kept = kept[1:]
     if kept != found:
         message.replace_header("References", " ".join(kept))
 
