@@ -23,10 +23,7 @@ class MailThread(models.AbstractModel):
         return res
 
     def _get_chatter_sender(self):
-        """Return the From of what the user would write here, as people read it.
-
-        :return str: empty where they have no messaging alias, and all is as in stock Odoo
-        """
+        """Return the From of what a user with a messaging alias would write here, for people."""
         self.ensure_one()
         user = self.env.user
         if not user.alias_email:

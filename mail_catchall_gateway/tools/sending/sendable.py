@@ -3,6 +3,7 @@
 import re
 
 from ..addresses.addresses import PLAIN_ADDRESS
+from ..message.repair_fields import FieldValue
 from .from_policy import format_sender
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
@@ -11,15 +12,13 @@ _MAX_FOLDED = 78  # what lines should have, in the same place
 _MAILBOX = re.compile(rf'("(?:[ !#-\[\]-~]|\\[ -~])*") <{PLAIN_ADDRESS}>|{PLAIN_ADDRESS}', re.ASCII)
 
 
-class PlainField(str):
+class PlainField(FieldValue):
     """A header field with one mailbox (RFC 5322, 3.4), written as it was given.
 
     To ``email`` it is parsed already, as it has the name of its field. Parsing costs more than all
     else that is done for a header, and what is folded then may fall apart: a quoted name loses its
     quotation marks, a Return-Path becomes an encoded word.
     """
-
-    name = ""
 
     def fold(self, *, policy):
         """Return the field as it stands in a message, folded before the address if it is long."""
@@ -38,9 +37,7 @@ def as_plain(name, value):
     match = _MAILBOX.fullmatch(unfolded)
     if not match or "=?" in unfolded or len(f"Reply-To: {match[1] or ''}") > _MAX_FOLDED:
         return value
-    field = PlainField(unfolded)
-    field.name = name
-    return field
+    return PlainField.of(name, unfolded)
 
 
 def make_sendable(message):
