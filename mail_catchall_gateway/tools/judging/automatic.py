@@ -4,15 +4,13 @@ RFC 3834 asks automatic mail to say so in ``Auto-Submitted``. Many machines say 
 what looks like a mark may stand on mail of people: the rules are rows, each with its source.
 """
 
-import contextlib
 import dataclasses
-import email.errors
-import email.header
 import re
 import unicodedata
 
 from ..addresses.recipients import extract_addresses
 from ..message.header_text import one_line
+from ..message.repair_charsets import decode_words
 
 REPLIED = "replied"
 GENERATED = "generated"
@@ -112,10 +110,11 @@ _DOUBTFUL_SUBJECTS = (
 def _subject_pattern(subjects, *patterns):
     """Return a pattern for decoded subjects that begin with one of these."""
     for subject in subjects:
-        # undeclared 8-bit letters reach us as replacement characters; where all are, none tells
-        broken = "|\ufffd{1,3}" if re.search("[A-Za-z]{3}", subject) else ""
-        letters = (re.escape(c) if c.isascii() else f"(?:{c}{broken})" for c in subject.rstrip(":"))
-        patterns += ("".join(letters) + (" ?:" if subject.endswith(":") else r"(?!\w)"),)
+        text = re.escape(subject.rstrip(":"))
+        if re.search("[A-Za-z]{3}", subject):  # where all letters are broken, none tells
+            # undeclared 8-bit letters reach us as replacement characters, or as some others
+            text = re.sub("[^ -~]", r"(?:\g<0>|[^ -~]{1,3})", text)
+        patterns += (text + (" ?:" if subject.endswith(":") else r"(?!\w)"),)
     # mail servers put a tag in front of what comes from outside (sublime-rules#1677)
     return _re(rf"^(?:\[[^\[\]]{{1,30}}\] ?)?(?:{'|'.join(patterns)})")
 
@@ -201,29 +200,12 @@ def _find_marks(fields):
         for pattern, kind in _RULES_BY_FIELD.get(field, ()):
             if kind not in found and pattern.search(_head(value)):
                 found[kind] = one_line(f"{name}: {_head(value)}", _MAX_MARK)
-    subject = _subject(_topmost(fields).get("subject", ("", ""))[1])
+    subject = decode_words(_head(_topmost(fields).get("subject", ("", ""))[1]))
+    subject = " ".join(unicodedata.normalize("NFKC", subject).split())  # plain spaces and colons
     second_sign = found.keys() & {GENERATED, _SUPPRESS} and not found.keys() & {_LIST, _RESENT}
     if _SUBJECT.search(subject) or (second_sign and _DOUBTFUL_SUBJECT.search(subject)):
         found.setdefault(REPLIED, one_line(f"Subject: {subject}", _MAX_MARK))
     return found
-
-
-def _subject(value):
-    """Return the beginning of a subject, decoded (RFC 2047), with plain spaces and colons."""
-    text = _head(value)
-    with contextlib.suppress(email.errors.HeaderParseError):  # broken: as it came
-        text = "".join(_decode(*part) for part in email.header.decode_header(text))
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
-def _decode(part, charset):
-    """Return a part that ``decode_header`` gave as text: one that is broken hides no other."""
-    if isinstance(part, str):
-        return part
-    # without charset: what stood between encoded words; "*" begins a language (RFC 2231, 5)
-    with contextlib.suppress(LookupError, ValueError):
-        return part.decode((charset or "raw-unicode-escape").partition("*")[0], "replace")
-    return part.decode("ascii", "replace")
 
 
 def _topmost(fields):
