@@ -316,8 +316,11 @@ class TestRoundTripTest(SetupCommon):
             (sender, "does not send as"),
             (OSError("Connection refused"), "Check the name of the server"),
         ]:
-            error = MailDeliveryException("Failed", f"Mail delivery failed: {cause}")
-            error.__context__ = cause
+            plain = MailDeliveryException("Failed", f"Mail delivery failed: {cause}")
+            plain.__context__ = cause
+            # as it comes where our advice was added
+            error = MailDeliveryException("Failed", f"Mail delivery failed: {cause}\nDo this.")
+            error.__cause__ = plain
             with self.subTest(cause=cause):
                 with self.patch_model("ir.mail_server", "send_email", side_effect=error):
                     self.guide.action_test()

@@ -11,6 +11,7 @@ import time
 from odoo import SUPERUSER_ID, _, models, tools
 from odoo.tools import consteq, formataddr
 
+from ...models.sending.ir_mail_server import unwrap
 from ...tools.mailbox.round_trip import examine
 from ...tools.message.source import header_fields
 from ...tools.reports.delivery_report import read_report
@@ -120,7 +121,7 @@ class MailCatchallSetupProbe(models.AbstractModel):
 
     def _explain_refused(self, guide, error):
         servers = self.env["mail.catchall.setup.servers"]
-        cause = error.__context__ or error
+        cause = unwrap(error)
         text = servers._clean_error(str(error.args[-1] if error.args else error))
         if isinstance(cause, smtplib.SMTPRecipientsRefused):
             return _(
