@@ -274,7 +274,7 @@ class FetchmailServer(models.Model):
     def _fetch_locked(self, until):
         """Fetch, and note how it went. What was stored before an error is committed already."""
         try:
-            result = MailboxReader(self, self._open_mailbox()).read(until)
+            result = MailboxReader(self, self._open_mailbox()).read_new(until)
             # whoever saved the form meanwhile must not make an error of it
             self.env.cr.commit()  # pylint: disable=invalid-commit
             self.write(self._prepare_success(result))

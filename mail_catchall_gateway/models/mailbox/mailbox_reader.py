@@ -42,7 +42,7 @@ class MailboxReader:
         # for other programs that read it
         self.leaves_mail = self.is_pop and server.leave_days > 0
 
-    def read(self, until):
+    def read_new(self, until):
         """Store what is new, acknowledge it, and say goodbye.
 
         :param float until: when to stop, as ``time.monotonic`` counts
