@@ -112,10 +112,6 @@ class MailCatchallConversation(models.Model):
             document = conversation._origin and conversation._origin.sudo()._get_document()
             conversation.attached_name = document.display_name if document else False
 
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
-
     @api.model_create_multi
     def create(self, vals_list):
         self._check_attached_fields(set().union(*vals_list))
@@ -138,10 +134,6 @@ class MailCatchallConversation(models.Model):
         """Raise if a user tells where the messages went: messages of others would come back."""
         if not self.env.su and ATTACHED_FIELDS & set(vals):
             raise AccessError(_("To attach a conversation, use “Attach to a Document”."))
-
-    # ------------------------------------------------------------
-    # ATTACHING TO A DOCUMENT
-    # ------------------------------------------------------------
 
     def action_attach(self):
         """Return the action that asks for the document this conversation belongs to."""
@@ -220,10 +212,6 @@ class MailCatchallConversation(models.Model):
         model = self.env.get(self.attached_model)
         return model is not None and model.browse(self.attached_res_id).exists()
 
-    # ------------------------------------------------------------
-    # GATEWAY
-    # ------------------------------------------------------------
-
     @api.model
     def _prepare_route_values(self, message_dict, route):
         """Return a mail's values for one of several routes: a parent only in its own thread."""
@@ -264,10 +252,6 @@ class MailCatchallConversation(models.Model):
         for conversation in self:
             conversation._message_log(body=body)
         return res
-
-    # ------------------------------------------------------------
-    # POSTING
-    # ------------------------------------------------------------
 
     @api.returns("mail.message", lambda value: value.id)
     def message_post(self, *, partner_ids=None, **kwargs):
@@ -330,10 +314,6 @@ class MailCatchallConversation(models.Model):
             for email in correspondents.cc:
                 add(recipients, email=email, reason=_("Cc"))
         return recipients
-
-    # ------------------------------------------------------------
-    # NOTIFICATION
-    # ------------------------------------------------------------
 
     def _notify_get_recipients(self, message, msg_vals, **kwargs):
         """Leave out members who left the company, unless the message names them.

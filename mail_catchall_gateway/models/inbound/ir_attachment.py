@@ -72,10 +72,6 @@ class IrAttachment(models.Model):
         """
         return bool(self.env.context.get("catchall_source")) or delivery_of(self.env) is not None
 
-    # ------------------------------------------------------------
-    # SOURCES OF MAIL
-    # ------------------------------------------------------------
-
     @api.model
     def _store_sources(self, inbounds, sources):
         """Store the sources of inbound emails, safe on disk when the transaction is committed.

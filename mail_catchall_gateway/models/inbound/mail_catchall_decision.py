@@ -71,10 +71,6 @@ class MailCatchallDecision(models.AbstractModel):
         inbound.steps_passed = ", ".join(passed)
         return verdict
 
-    # ------------------------------------------------------------
-    # STEPS
-    # ------------------------------------------------------------
-
     def _step_probe(self, inbound, mail):
         """A test mail of the setup guide, or what a mail server reports about one."""
         reason = self.env["mail.catchall.setup.probe"]._recognize(inbound, mail)

@@ -32,10 +32,6 @@ class MailCatchallGateway(models.AbstractModel):
         verdict = self.env["mail.catchall.decision"]._decide(inbound, mail)
         return verdict or self._deliver(inbound, mail)
 
-    # ------------------------------------------------------------
-    # WHAT IS KNOWN
-    # ------------------------------------------------------------
-
     @api.model
     def _prepare_mail(self, inbound, raw):
         """Find out who wrote a mail and for whom it is, and note that on its row.
@@ -115,10 +111,6 @@ class MailCatchallGateway(models.AbstractModel):
             targets = mail.get_targets(inbound.alias_ids.ids)
             mail = mail.replace(is_copy=True, only=tuple(sorted(targets)))
         return mail
-
-    # ------------------------------------------------------------
-    # HANDING OVER TO CORE
-    # ------------------------------------------------------------
 
     @api.model
     def _deliver(self, inbound, mail):
@@ -202,10 +194,6 @@ class MailCatchallGateway(models.AbstractModel):
         inbound._store([(mail.source, values)])
         self.env["mail.catchall.queue"]._trigger()
 
-    # ------------------------------------------------------------
-    # VERDICT
-    # ------------------------------------------------------------
-
     @api.model
     def _conclude(self, inbound, delivery):
         """Return the verdict on a mail that core has processed."""
@@ -264,10 +252,6 @@ class MailCatchallGateway(models.AbstractModel):
         if not aliases:
             return "fallback"
         return "user_alias" if all(alias.is_user_alias for alias in aliases) else "alias"
-
-    # ------------------------------------------------------------
-    # UNKNOWN ADDRESSES
-    # ------------------------------------------------------------
 
     @api.model
     def _handle_unrouted(self, inbound, delivery, verdict):

@@ -72,10 +72,6 @@ class MailCatchallQueue(models.AbstractModel):
         names = ("limit_time_real", "limit_time_real_cron", "limit_time_cpu")
         return 0.75 * smallest_limit((tools.config[name] for name in names), 600)
 
-    # ------------------------------------------------------------
-    # PROCESSING
-    # ------------------------------------------------------------
-
     @api.model
     def _process_waiting(self, until=None):
         """Process what is due, each mail in a transaction of its own.
@@ -174,10 +170,6 @@ class MailCatchallQueue(models.AbstractModel):
             if is_last:
                 row._schedule_for_managers(_("An email could not be processed"), row.reason)
         inbound.invalidate_recordset()
-
-    # ------------------------------------------------------------
-    # TAKING ROWS
-    # ------------------------------------------------------------
 
     @api.model
     def _claim(self):
@@ -279,10 +271,6 @@ class MailCatchallQueue(models.AbstractModel):
             self._trigger(at=next_attempt)
         # for the other workers
         self.env.cr.commit()  # pylint: disable=invalid-commit
-
-    # ------------------------------------------------------------
-    # COPIES OF A MAIL
-    # ------------------------------------------------------------
 
     @api.model
     def _lock_for_worker(self, inbounds):

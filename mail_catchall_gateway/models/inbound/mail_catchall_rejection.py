@@ -18,10 +18,6 @@ class MailCatchallRejection(models.AbstractModel):
     _name = "mail.catchall.rejection"
     _description = "Rejections of Inbound Emails"
 
-    # ------------------------------------------------------------
-    # BY MAIL
-    # ------------------------------------------------------------
-
     @api.model
     def _reject(self, inbound, delivery, addresses, reason):
         """Tell the sender of a mail that its addresses do not exist, as core does.
@@ -114,10 +110,6 @@ class MailCatchallRejection(models.AbstractModel):
         # sudo: the identity of the database, of which only an HMAC leaves
         uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         return tools.hmac(self.env(su=True), "mail_catchall_gateway-loop", uuid)[:32]
-
-    # ------------------------------------------------------------
-    # AT THE DOOR
-    # ------------------------------------------------------------
 
     @api.model
     def _refuse_recipient(self, address, server):

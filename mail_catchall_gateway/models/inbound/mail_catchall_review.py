@@ -88,10 +88,6 @@ class MailCatchallReview(models.AbstractModel):
             body += Markup("<p><i>%s</i></p>") % attached
         return body
 
-    # ------------------------------------------------------------
-    # WHERE MANAGERS SEND IT
-    # ------------------------------------------------------------
-
     @api.model
     def _get_written_to(self, inbound):
         """Return for whom a mail was delivered, or else the recipients that it names."""

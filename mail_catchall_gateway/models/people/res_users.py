@@ -70,10 +70,6 @@ class ResUsers(models.Model):
         for user in self:
             user.is_catchall_manager = managers in user.groups_id._origin
 
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
-
     @api.constrains("alias_id", "groups_id")
     def _check_alias_internal_user(self):
         for user in self:
@@ -114,10 +110,6 @@ class ResUsers(models.Model):
                 user=self.name,
             )
         )
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
 
     @property
     def SELF_READABLE_FIELDS(self):
@@ -174,10 +166,6 @@ class ResUsers(models.Model):
         further.unlink()
         return res
 
-    # ------------------------------------------------------------
-    # ALIAS
-    # ------------------------------------------------------------
-
     def _alias_get_creation_values(self):
         """A messaging alias creates conversations, in the domain of the user's company."""
         values = super()._alias_get_creation_values()
@@ -232,10 +220,6 @@ class ResUsers(models.Model):
         names += [(domain.default_from or "").partition("@")[0]]
         names += [address.partition("@")[0] for address in own.mapped("email_normalized")]
         return set(filter(None, names))
-
-    # ------------------------------------------------------------
-    # IDENTITY
-    # ------------------------------------------------------------
 
     @api.model
     @tools.ormcache("with_archived")

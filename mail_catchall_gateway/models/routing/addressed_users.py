@@ -67,10 +67,6 @@ class Addressed:
     def _is_blind(self, alias):
         return self.delivery is not None and self.delivery.mail.is_blind(alias.id)
 
-    # ------------------------------------------------------------
-    # WHAT CORE SEES
-    # ------------------------------------------------------------
-
     def hide_from_core(self, message_dict):
         """Hide what would make core take a mail for something else, and return it.
 
@@ -125,10 +121,6 @@ class Addressed:
         if parent.model == CONVERSATION:
             return False
         return self.env["mail.catchall.parent"]._has_document(parent)
-
-    # ------------------------------------------------------------
-    # ROUTES
-    # ------------------------------------------------------------
 
     def route(self, message_dict, routes):
         """Return core's routes with those of messaging aliases replaced by ours.

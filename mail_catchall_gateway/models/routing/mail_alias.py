@@ -98,10 +98,6 @@ class MailAlias(models.Model):
         for alias in self:
             alias.last_inbound_date = dates.get(alias.id)
 
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
-
     @api.constrains("alias_name", "alias_domain_id")
     def _check_own_addresses(self):
         addresses = set(self.mapped("alias_full_name"))
@@ -125,10 +121,6 @@ class MailAlias(models.Model):
             if not is_domain_name(normalize_domain(name)):
                 raise ValidationError(_("“%s” is not the name of a domain.", name))
         return value
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -164,10 +156,6 @@ class MailAlias(models.Model):
         if self.sudo().alias_user_id:
             self.env.registry.clear_cache()
 
-    # ------------------------------------------------------------
-    # ACTIONS
-    # ------------------------------------------------------------
-
     def action_view_inbound(self):
         """Open the list of the mails that came in for this address."""
         self.ensure_one()
@@ -175,10 +163,6 @@ class MailAlias(models.Model):
             "mail_catchall_gateway.mail_catchall_inbound_action"
         )
         return {**action, "domain": [("alias_ids", "in", self.ids)], "context": {}}
-
-    # ------------------------------------------------------------
-    # NAMES
-    # ------------------------------------------------------------
 
     def _release_further_name(self, name):
         """Let a user take back a name that is still received for them."""
@@ -240,10 +224,6 @@ class MailAlias(models.Model):
     def _gc_expired_aliases(self):
         # sudo: autovacuum
         self.sudo().search([("alias_expiration", "<", fields.Date.today())]).unlink()
-
-    # ------------------------------------------------------------
-    # GATEWAY
-    # ------------------------------------------------------------
 
     @api.model
     def _get_allowed_domains(self):

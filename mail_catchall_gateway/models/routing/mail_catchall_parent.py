@@ -65,10 +65,6 @@ class MailCatchallParent(models.AbstractModel):
             msg_dict["references"] = f"{msg_dict.get('references') or ''} {parent.message_id}"
         return parent
 
-    # ------------------------------------------------------------
-    # SIGNED ADDRESSES
-    # ------------------------------------------------------------
-
     @api.model
     def _find_signed_message(self, signed):
         """Return the message that a signed address names, else one of the same document.
@@ -102,10 +98,6 @@ class MailCatchallParent(models.AbstractModel):
             return False
         # sudo: yes or no
         return bool(self.env[message.model].sudo().browse(message.res_id).exists())
-
-    # ------------------------------------------------------------
-    # OLD MESSAGES
-    # ------------------------------------------------------------
 
     @api.model
     def _is_closed(self, delivery, message):

@@ -154,10 +154,6 @@ class MailCatchallRecipients(models.AbstractModel):
         found = (companies[name] for name in names if name in companies)
         return self.env["res.company"].browse(next(found, None))
 
-    # ------------------------------------------------------------
-    # UNKNOWN ADDRESSES
-    # ------------------------------------------------------------
-
     @api.model
     def _find_similar(self, address):
         """Return the alias that an unknown address was meant for, as far as can be told.

@@ -37,10 +37,6 @@ class MailCatchallReport(models.AbstractModel):
             return DeliveryReport("failed")
         return None
 
-    # ------------------------------------------------------------
-    # WHAT IT IS ABOUT
-    # ------------------------------------------------------------
-
     @api.model
     def _identify(self, delivery, values):
         """Return what core is told of a report: its message, and the first contact not reached.
@@ -109,10 +105,6 @@ class MailCatchallReport(models.AbstractModel):
             address: self._find_partner(delivery, message, [address])
             for address in delivery.outcome.bounced
         }
-
-    # ------------------------------------------------------------
-    # WHAT IS SAID OF IT
-    # ------------------------------------------------------------
 
     @api.model
     def _note_reason(self, message, partner, reason):
