@@ -225,11 +225,8 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def message_new(self, msg_dict, custom_values=None):
-        values = {
-            "name": msg_dict.get("subject") or self._get_missing_subject(msg_dict),
-            **find_correspondents(self.env, msg_dict),
-            **(custom_values or {}),
-        }
+        name = msg_dict.get("subject") or self._get_missing_subject(msg_dict)
+        values = {"name": name, **find_correspondents(self.env, msg_dict), **(custom_values or {})}
         return super().message_new(msg_dict, custom_values=values)
 
     def message_update(self, msg_dict, update_vals=None):
@@ -260,9 +257,8 @@ class MailCatchallConversation(models.Model):
         Only an open chatter names them, not Discuss's Inbox or the user's own mailbox.
         """
         self.ensure_one()
-        kwargs.setdefault(
-            "email_layout_xmlid", "mail_catchall_gateway.mail_notification_conversation"
-        )
+        layout = "mail_catchall_gateway.mail_notification_conversation"
+        kwargs.setdefault("email_layout_xmlid", layout)
         if kwargs.get("message_type") == "email":
             kwargs["email_add_signature"] = False  # the sender's mail program did
         partners = self.env["res.partner"].browse(partner_ids or [])
