@@ -59,8 +59,6 @@ class Correspondents:
         """Give those outside one language: the correspondent's, or that of the first.
 
         Core makes a mail for each language: they would not see each other.
-
-        :param list recipients: data of ``_notify_get_recipients``, changed
         """
         outside = [data for data in recipients if data["share"]]
         partners = self.env["res.partner"].browse(data["id"] for data in outside)
@@ -86,10 +84,7 @@ class Correspondents:
         }
 
     def are_passed_over(self):
-        """Tell whether a mail from a user's own mailbox is written to others, with a copy to us.
-
-        The correspondents are not shown what was said to others.
-        """
+        """Tell whether a user's own mail is to others, so that correspondents are not shown it."""
         delivery = delivery_of(self.env)
         if not delivery:
             return False

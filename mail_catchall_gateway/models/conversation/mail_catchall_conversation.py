@@ -112,10 +112,6 @@ class MailCatchallConversation(models.Model):
             document = conversation._origin and conversation._origin.sudo()._get_document()
             conversation.attached_name = document.display_name if document else False
 
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
-
     @api.model_create_multi
     def create(self, vals_list):
         self._check_attached_fields(set().union(*vals_list))
@@ -138,10 +134,6 @@ class MailCatchallConversation(models.Model):
         """Raise if a user tells where the messages went: messages of others would come back."""
         if not self.env.su and ATTACHED_FIELDS & set(vals):
             raise AccessError(_("To attach a conversation, use “Attach to a Document”."))
-
-    # ------------------------------------------------------------
-    # ATTACHING TO A DOCUMENT
-    # ------------------------------------------------------------
 
     def action_attach(self):
         """Return the action that asks for the document this conversation belongs to."""
@@ -220,10 +212,6 @@ class MailCatchallConversation(models.Model):
         model = self.env.get(self.attached_model)
         return model is not None and model.browse(self.attached_res_id).exists()
 
-    # ------------------------------------------------------------
-    # GATEWAY
-    # ------------------------------------------------------------
-
     @api.model
     def _prepare_route_values(self, message_dict, route):
         """Return a mail's values for one of several routes: a parent only in its own thread."""
@@ -237,11 +225,8 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def message_new(self, msg_dict, custom_values=None):
-        values = {
-            "name": msg_dict.get("subject") or self._get_missing_subject(msg_dict),
-            **find_correspondents(self.env, msg_dict),
-            **(custom_values or {}),
-        }
+        name = msg_dict.get("subject") or self._get_missing_subject(msg_dict)
+        values = {"name": name, **find_correspondents(self.env, msg_dict), **(custom_values or {})}
         return super().message_new(msg_dict, custom_values=values)
 
     def message_update(self, msg_dict, update_vals=None):
@@ -265,10 +250,6 @@ class MailCatchallConversation(models.Model):
             conversation._message_log(body=body)
         return res
 
-    # ------------------------------------------------------------
-    # POSTING
-    # ------------------------------------------------------------
-
     @api.returns("mail.message", lambda value: value.id)
     def message_post(self, *, partner_ids=None, **kwargs):
         """Send what a user writes to the correspondents, from wherever they write it.
@@ -276,9 +257,8 @@ class MailCatchallConversation(models.Model):
         Only an open chatter names them, not Discuss's Inbox or the user's own mailbox.
         """
         self.ensure_one()
-        kwargs.setdefault(
-            "email_layout_xmlid", "mail_catchall_gateway.mail_notification_conversation"
-        )
+        layout = "mail_catchall_gateway.mail_notification_conversation"
+        kwargs.setdefault("email_layout_xmlid", layout)
         if kwargs.get("message_type") == "email":
             kwargs["email_add_signature"] = False  # the sender's mail program did
         partners = self.env["res.partner"].browse(partner_ids or [])
@@ -330,10 +310,6 @@ class MailCatchallConversation(models.Model):
             for email in correspondents.cc:
                 add(recipients, email=email, reason=_("Cc"))
         return recipients
-
-    # ------------------------------------------------------------
-    # NOTIFICATION
-    # ------------------------------------------------------------
 
     def _notify_get_recipients(self, message, msg_vals, **kwargs):
         """Leave out members who left the company, unless the message names them.

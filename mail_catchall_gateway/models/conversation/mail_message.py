@@ -16,10 +16,7 @@ class MailMessage(models.Model):
 
     @api.depends_context("uid")
     def _compute_display_name(self):
-        """Name it only to users who may read it: names are read as superuser by what points here.
-
-        Every user may read a notification, which does.
-        """
+        """Name it only to who may read it: what points here (notifications) takes it by sudo."""
         res = super()._compute_display_name()
         for message in self:
             try:
@@ -87,14 +84,10 @@ class MailMessage(models.Model):
         if not self.env.su:
             # which of them are in conversations; the user's own rights are asked for these
             messages = self.sudo().filtered(lambda message: message.model == CONVERSATION)
-            conversations = self.env[CONVERSATION].browse(messages.mapped("res_id"))
-            conversations.check_access_rule("read")
+            self.env[CONVERSATION].browse(messages.mapped("res_id")).check_access_rule("read")
 
     def _check_open_to_user(self):
-        """Raise an AccessError if one is in a conversation that the user may not read.
-
-        Also where the superuser reads on their behalf.
-        """
+        """Raise if one is in a conversation closed to the user, also where sudo reads for them."""
         # which of them are in conversations; the user's own rights are asked for these
         private = self.sudo().filtered(lambda message: message.model == CONVERSATION)
         if private:

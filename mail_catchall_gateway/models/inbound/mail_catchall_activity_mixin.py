@@ -17,10 +17,7 @@ class MailCatchallActivityMixin(models.AbstractModel):
         return self.env["mail.message"]
 
     def _schedule_for_managers(self, summary, note):
-        """Ask each manager who may read this record to look into it.
-
-        Without a mail, which may be what fails.
-        """
+        """Ask each manager who may read this record to look into it, not by mail: it may fail."""
         # sudo: whoever meets what is wrong tells the managers of it
         quiet = self.sudo().with_context(mail_activity_quick_update=True)
         access = self.env["ir.model.access"]

@@ -5,7 +5,6 @@ from odoo.osv import expression
 
 from ...tools.judging.automatic import AUTOMATIC_HEADERS
 
-MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 REVIEW_ACTION = "mail_catchall_gateway.mail_catchall_inbound_action_review"
 MAILBOX_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 
@@ -24,7 +23,7 @@ class MailCatchallDigest(models.AbstractModel):
         """Send each manager who wants it what they should look into, at most once a day."""
         is_ours = self.env["mail.alias.domain"]._is_gateway_address
         # sudo: by the scheduled action; each digest is made with its reader's own rights
-        for user in self.env.ref(MANAGER_GROUP).sudo().users:
+        for user in self.env.ref("mail_catchall_gateway.group_catchall_manager").sudo().users:
             # a digest to an address of ours would be stored as one more mail to look into
             is_reachable = user.email_normalized and not is_ours(user.email_normalized)
             if user.active and user.catchall_digest and is_reachable:
@@ -40,12 +39,11 @@ class MailCatchallDigest(models.AbstractModel):
         company = user.company_id
         sender = company.email_formatted or self.env.ref("base.user_root").email_formatted
         mark = self.env["mail.catchall.rejection"]._get_loop_mark()
+        qweb, template = self.env["ir.qweb"], "mail_catchall_gateway.mail_catchall_digest"
         self.env["mail.mail"].create(
             {
                 "subject": self._get_subject(digest),
-                "body_html": self.env["ir.qweb"]._render(
-                    "mail_catchall_gateway.mail_catchall_digest", digest
-                ),
+                "body_html": qweb._render(template, digest),
                 "author_id": self.env["ir.model.data"]._xmlid_to_res_id("base.partner_root"),
                 "email_from": sender,
                 "reply_to": sender,
@@ -83,9 +81,8 @@ class MailCatchallDigest(models.AbstractModel):
             (_("failed %s"), sum(row["failed"] for row in digest["rows"])),
             (_("mailboxes in trouble %s"), len(digest["mailboxes"])),
         )
-        return _(
-            "Email gateway: %s", ", ".join(text % number for text, number in numbers if number)
-        )
+        texts = (text % number for text, number in numbers if number)
+        return _("Email gateway: %s", ", ".join(texts))
 
     def _prepare(self, user):
         """Return what the template of the digest shows: what this user may see, nothing else."""
@@ -101,10 +98,9 @@ class MailCatchallDigest(models.AbstractModel):
         """Return a row for each company that has mail to look into, those of no company last."""
         companies = user.company_ids
         inbounds = self.env["mail.catchall.inbound"].with_user(user)
+        domain = [("state", "in", ("review", "failed"))]
         groups = inbounds.with_context(allowed_company_ids=companies.ids)._read_group(
-            [("state", "in", ("review", "failed"))],
-            ["company_id", "state"],
-            ["__count", "create_date:min"],
+            domain, ["company_id", "state"], ["__count", "create_date:min"]
         )
         rows = {}
         for company, state, count, date in sorted(groups, key=lambda g: (not g[0], g[0].sequence)):

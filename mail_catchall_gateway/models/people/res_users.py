@@ -6,7 +6,6 @@ from odoo.exceptions import ValidationError
 from ...tools.addresses.alias_names import make_unique, propose_local_part
 
 ALIAS_FIELDS = ("alias_name", "alias_domain_id", "alias_id", "further_alias_ids")
-MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -66,13 +65,9 @@ class ResUsers(models.Model):
 
     @api.depends("groups_id")
     def _compute_is_catchall_manager(self):
-        managers = self.env.ref(MANAGER_GROUP)
+        managers = self.env.ref("mail_catchall_gateway.group_catchall_manager")
         for user in self:
             user.is_catchall_manager = managers in user.groups_id._origin
-
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
 
     @api.constrains("alias_id", "groups_id")
     def _check_alias_internal_user(self):
@@ -115,10 +110,6 @@ class ResUsers(models.Model):
             )
         )
 
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
-
     @property
     def SELF_READABLE_FIELDS(self):
         return super().SELF_READABLE_FIELDS + [
@@ -142,7 +133,10 @@ class ResUsers(models.Model):
             if commands:
                 # sudo: who creates users gives them addresses, and may not write to aliases
                 user.sudo().further_alias_ids = commands
-        if self._is_alias_automatic():
+        # sudo: a switch, and no secret
+        parameters = self.env["ir.config_parameter"].sudo()
+        value = parameters.get_param("mail_catchall_gateway.automatic_alias") or "0"
+        if value.lower() not in ("0", "false"):
             unnamed = users.filtered(lambda user: not user.share and not user.alias_id)
             for user, name in unnamed._propose_alias_names().items():
                 if name:
@@ -174,10 +168,6 @@ class ResUsers(models.Model):
         further.unlink()
         return res
 
-    # ------------------------------------------------------------
-    # ALIAS
-    # ------------------------------------------------------------
-
     def _alias_get_creation_values(self):
         """A messaging alias creates conversations, in the domain of the user's company."""
         values = super()._alias_get_creation_values()
@@ -198,17 +188,8 @@ class ResUsers(models.Model):
             (further - left).alias_domain_id = user.company_id.alias_domain_id
             left.unlink()
 
-    @api.model
-    def _is_alias_automatic(self):
-        parameters = self.env["ir.config_parameter"].sudo()  # sudo: a switch, and no secret
-        value = parameters.get_param("mail_catchall_gateway.automatic_alias")
-        return value and value.lower() not in ("0", "false")
-
     def _propose_alias_names(self, source="name"):
-        """Return a free local part by user, empty where there is no domain or nothing makes one.
-
-        :param str source: ``name`` for firstname.lastname, or ``login``
-        """
+        """Return a free local part by user, made of name or login; empty where nothing is."""
         proposals, taken = {}, {}
         for user in self:
             domain = user.company_id.alias_domain_id
@@ -232,10 +213,6 @@ class ResUsers(models.Model):
         names += [(domain.default_from or "").partition("@")[0]]
         names += [address.partition("@")[0] for address in own.mapped("email_normalized")]
         return set(filter(None, names))
-
-    # ------------------------------------------------------------
-    # IDENTITY
-    # ------------------------------------------------------------
 
     @api.model
     @tools.ormcache("with_archived")

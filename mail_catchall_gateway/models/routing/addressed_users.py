@@ -46,11 +46,7 @@ class Addressed:
 
     @classmethod
     def find(cls, env, message_dict):
-        """Return the users that a mail is for.
-
-        :param dict message_dict: see ``mail.thread.message_parse``
-        :return Addressed:
-        """
+        """Return the users that a mail is for (see ``mail.thread.message_parse``)."""
         recipients = tools.email_normalize_all(message_dict["recipients"])
         delivery = delivery_of(env)
         if delivery is None:
@@ -66,10 +62,6 @@ class Addressed:
 
     def _is_blind(self, alias):
         return self.delivery is not None and self.delivery.mail.is_blind(alias.id)
-
-    # ------------------------------------------------------------
-    # WHAT CORE SEES
-    # ------------------------------------------------------------
 
     def hide_from_core(self, message_dict):
         """Hide what would make core take a mail for something else, and return it.
@@ -122,19 +114,13 @@ class Addressed:
     def _is_answer_to_document(self, message_dict):
         # sudo: whether the answered message has a document, yes or no
         parent = self.env["mail.message"].sudo().browse(message_dict.get("parent_id") or [])
-        if parent.model == CONVERSATION:
-            return False
-        return self.env["mail.catchall.parent"]._has_document(parent)
-
-    # ------------------------------------------------------------
-    # ROUTES
-    # ------------------------------------------------------------
+        has_document = self.env["mail.catchall.parent"]._has_document
+        return parent.model != CONVERSATION and has_document(parent)
 
     def route(self, message_dict, routes):
         """Return core's routes with those of messaging aliases replaced by ours.
 
-        :param dict message_dict: the mail, see ``mail.thread.message_parse``; takes note of the
-            users to notify on documents
+        :param dict message_dict: takes note of the users to notify on documents
         :param list routes: (model, thread_id, custom_values, uid, alias), see ``message_route``
         :raise NoReceiver: if no user gets the mail
         """
@@ -169,12 +155,7 @@ class Addressed:
         return found
 
     def _find_abandoned(self, routes):
-        """Return the conversations whose members have all left the company.
-
-        None where a machine answered: its mail need not be read.
-
-        :param list routes: of conversations, see ``message_route``
-        """
+        """Return the conversations whose members have all left; a machine's answer needs none."""
         if self.delivery is not None and self.delivery.mail.is_machine_answer:
             return self.env[CONVERSATION]
         # sudo: whether the members are still active
@@ -197,7 +178,6 @@ class Addressed:
         """Return the routes to conversations of these users: known ones, else new ones.
 
         :param bool blind: only conversations that the user is alone in
-        :return list: see ``message_route``
         """
         known = self._find_conversations(message_dict, users, blind)
         routes = [
@@ -208,8 +188,8 @@ class Addressed:
         author = self._get_author(message_dict)
         for company in new.company_id:
             members = new.filtered(lambda user, company=company: user.company_id == company)
-            user_ids = (members | author).ids
-            values = {"user_ids": [Command.set(user_ids)], "company_id": company.id}
+            command = Command.set((members | author).ids)
+            values = {"user_ids": [command], "company_id": company.id}
             routes.append((CONVERSATION, 0, values, self.env.uid, self._get_alias(members)))
         return routes
 

@@ -156,10 +156,8 @@ class MailThread(models.AbstractModel):
 
     def _get_parent_message(self, msg_dict):
         parent = super()._get_parent_message(msg_dict)
-        delivery = delivery_of(self.env)
-        if delivery is None:
-            return parent
-        return self.env["mail.catchall.parent"]._choose(delivery, msg_dict, parent)
+        delivery, parents = delivery_of(self.env), self.env["mail.catchall.parent"]
+        return parents._choose(delivery, msg_dict, parent) if delivery else parent
 
     # ------------------------------------------------------------
     # REPORTS
@@ -234,9 +232,8 @@ class MailThread(models.AbstractModel):
             routes = self._keep_automatic_reply_on_thread(delivery, message_dict, routes)
             delivery.outcome.routes = routes
             # core forgets the parent where it opens a new thread
-            delivery.outcome.is_reply = bool(
-                routes and message_dict.get("parent_id") and routes[0][1]
-            )
+            is_reply = routes and message_dict.get("parent_id") and routes[0][1]
+            delivery.outcome.is_reply = bool(is_reply)
         return routes
 
     @api.model
@@ -249,24 +246,18 @@ class MailThread(models.AbstractModel):
         alias_ids = delivery.mail.get_alias_ids(set(recipients))
         # sudo: the kind of the aliases
         aliases = self.env["mail.alias"].sudo().browse(alias_ids)
-        has_document = not all(aliases.mapped("is_user_alias"))
-        return has_document and not isinstance(error, NoReceiver)
+        return not isinstance(error, NoReceiver) and not all(aliases.mapped("is_user_alias"))
 
     @api.model
     def _keep_automatic_reply_on_thread(self, delivery, message_dict, routes):
         """Let the answer of a machine open nothing new: no document, no conversation."""
-        if (
-            not delivery.mail.is_machine_answer
-            or delivery.outcome.is_bounce
-            or delivery.mail.is_accepted
-        ):
+        mail = delivery.mail
+        if not mail.is_machine_answer or delivery.outcome.is_bounce or mail.is_accepted:
             return routes
         threads = [route for route in routes if route[1] and message_dict.get("parent_id")]
         if not threads:
-            reason = _(
-                "A machine's answer to nothing that is known here: %s.",
-                delivery.mail.automatic.mark,
-            )
+            mark = mail.automatic.mark
+            reason = _("A machine's answer to nothing that is known here: %s.", mark)
             delivery.outcome.verdict = Verdict("auto_reply", "ignored", reason)
         message_dict.pop("catchall_addressed", None)
         return threads
@@ -358,10 +349,7 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):
-        """Answer no machine, nobody twice a day, and only when the transaction is committed.
-
-        :return: as core, nothing
-        """
+        """Answer no machine, nobody twice a day, and only when the transaction is committed."""
         delivery = delivery_of(self.env)
         arguments = (email_from, body_html, message)
         if delivery is None:
