@@ -77,6 +77,7 @@ class CatchallCommon(MailCommon):
     def _create_mailbox(cls, **values):
         """Return a catch-all mailbox that nothing is fetched from."""
         values = {"name": "Catch-all", "user": f"mailbox@{cls.domain}", **values}
+        values.setdefault("server_type", "imap")  # not the default of all builds
         return cls.env["fetchmail.server"].create({"is_catchall": True, **values})
 
     def _create_settings(self, **values):

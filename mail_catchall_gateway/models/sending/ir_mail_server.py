@@ -6,7 +6,10 @@ from odoo import _, api, fields, models, tools
 from odoo.exceptions import UserError
 from odoo.tools import consteq
 
-from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+from odoo.addons.base.models.ir_mail_server import (
+    MailDeliveryException,
+    extract_rfc2822_addresses,
+)
 
 from ...tools.message.header_text import plain_line, safe_value
 from ...tools.sending.from_policy import (
@@ -18,7 +21,7 @@ from ...tools.sending.from_policy import (
 )
 from ...tools.sending.inline_images import embed_images, find_image_links
 from ...tools.sending.refusal import explain
-from ...tools.sending.sendable import as_plain, make_sendable
+from ...tools.sending.sendable import addresses_in_names, as_plain, make_sendable
 from ...tools.sending.smtp_failure import MaybeSent, sending_of, session_of, take_over, watch
 from .refusal_advice import ADVICE
 from .sender_preview import SenderPreview
@@ -274,7 +277,8 @@ class IrMailServer(models.Model):
         server = self.browse(getattr(smtp_session, "catchall_server_id", False) or [])
         policy = server._get_from_policy()
         if policy.is_native:
-            return super()._prepare_email_message(message, smtp_session)
+            envelope_from, *rest = super()._prepare_email_message(message, smtp_session)
+            return envelope_from, self._leave_out_named(*rest), message
         from_filter = getattr(smtp_session, "from_filter", False)
         header_from = str(message["From"] or "")
         sender = self._apply_from_policy(policy, header_from, [from_filter])
@@ -292,7 +296,18 @@ class IrMailServer(models.Model):
         if message["Return-Path"] and str(message["Return-Path"]) != envelope_from:
             # Amazon SES checks it
             message.replace_header("Return-Path", as_plain("Return-Path", envelope_from))
-        return envelope_from, recipients, message
+        return envelope_from, self._leave_out_named(recipients, message), message
+
+    @api.model
+    def _leave_out_named(self, recipients, message):
+        """Send nothing to the addresses in names of recipients, as builds until 2024 do.
+
+        Core itself leaves them out where it knows to whom a ``mail.mail`` is written.
+        """
+        if self.env.context.get("send_validated_to") == ():
+            named = addresses_in_names(message, extract_rfc2822_addresses)
+            recipients = [recipient for recipient in recipients if recipient not in named]
+        return recipients
 
     @api.model
     def send_email(self, message, mail_server_id=None, *args, **kwargs):

@@ -403,7 +403,8 @@ class TestAuthors(CatchallCommon):
         self.assertEqual(inbound.verdict_code, "user_reply")
         self.assertEqual(inbound.mail_message_ids.author_id, self.john.partner_id)
         (sent,) = self.sent_to("mary@customer.example")
-        self.assertEqual(sent["From"].addresses[0].addr_spec, self.john.alias_email)
+        # not all builds of core write it in small letters
+        self.assertEqual(sent["From"].addresses[0].addr_spec.lower(), self.john.alias_email)
 
     def test_nobody_makes_a_contact_of_an_address_of_ours(self):
         self._create_team_alias()

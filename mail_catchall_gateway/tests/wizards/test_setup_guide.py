@@ -143,7 +143,10 @@ class TestSetupGuide(SetupCommon):
         self.assertIn(f"<{self.john.alias_email}>", self.guide.smtp_text)
         self.relay.from_filter = "other.example"
         self.log_in_smtp()
-        self.assertEqual(self.guide.smtp_state, "error")
+        # builds of 2023 send as John nevertheless
+        find = self.env["ir.mail_server"]._find_mail_server
+        is_john = find(self.john.alias_email)[1] == self.john.alias_email
+        self.assertEqual(self.guide.smtp_state, "ok" if is_john else "error")
         self.assertIn(self.domain, self.guide.smtp_text)
 
     def test_another_account_that_gets_the_mail(self):

@@ -52,6 +52,19 @@ def make_sendable(message):
             _repair_attached_mail(part, payload[0].as_bytes())
 
 
+def addresses_in_names(message, extract):
+    """Return the addresses that stand in the names of a mail's recipients, as a set.
+
+    :param extract: function that returns the addresses anywhere in a text
+    """
+    found, meant = set(), set()
+    for field in filter(None, map(message.get, ("To", "Cc"))):
+        found.update(extract(str(field)))
+        for address in field.addresses:
+            meant.update(extract(address.addr_spec))
+    return found - meant
+
+
 def _shorten_references(message):
     """Keep References on one line, as Odoo folds none: the nearest are the last ones."""
     found = kept = str(message.get("References", "")).split()

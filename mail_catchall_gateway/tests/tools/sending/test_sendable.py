@@ -1,10 +1,17 @@
 import email
 import email.policy
+import re
 from email.headerregistry import Address
 
 from odoo.tests.common import BaseCase
 
-from ....tools.sending.sendable import MAX_LINE, PlainField, as_plain, make_sendable
+from ....tools.sending.sendable import (
+    MAX_LINE,
+    PlainField,
+    addresses_in_names,
+    as_plain,
+    make_sendable,
+)
 
 LONG = "reply." + "a" * 56
 LONG_NAME = "A very long name, " * 5 + "Ltd"
@@ -85,6 +92,13 @@ class TestSendable(BaseCase):
                     if isinstance(found, bytes):
                         found = email.message_from_bytes(found, policy=email.policy.default)
                     self.assertEqual(found.get_content().strip(), text)
+
+    def test_addresses_in_names_are_no_recipients(self):
+        message = email.message.EmailMessage(policy=email.policy.SMTP)
+        message["To"] = '"Bike@Home spy@evil.example" <mary@acme.example>'
+        message["Cc"] = "bob@acme.example, mary@acme.example <ann@acme.example>"
+        found = addresses_in_names(message, re.compile(r"[^\s\"<>,]+@[^\s\"<>,]+").findall)
+        self.assertEqual(found, {"Bike@Home", "spy@evil.example"})
 
     def test_a_long_return_path_stays_an_address(self):
         for address in (f"bounce.{'a' * 56}@{DOMAIN}", f"bounce@{DOMAIN}", "bounce@acme.example"):
