@@ -1,6 +1,7 @@
 """What Odoo builds from odd mail, made such that mail servers take it."""
 
 import re
+from email.policy import compat32
 
 from ..addresses.addresses import PLAIN_ADDRESS
 from ..message.repair_fields import FieldValue
@@ -49,7 +50,7 @@ def make_sendable(message):
         if isinstance(payload, str) and part.get_content_maintype() in ("message", "multipart"):
             _repair_attached_mail(part, part.get_payload(decode=True))
         elif isinstance(payload, list) and part.get_content_type() == "message/rfc822":
-            _repair_attached_mail(part, payload[0].as_bytes())
+            _repair_attached_mail(part, _write_attached_mail(payload[0]))
 
 
 def addresses_in_names(message, extract):
@@ -89,6 +90,14 @@ def _fold_reply_to(message):
     if mailbox.display_name and mailbox.addr_spec.isascii():
         del message["Reply-To"]
         message.set_raw("Reply-To", format_sender(mailbox.display_name, mailbox.addr_spec))
+
+
+def _write_attached_mail(mail):
+    """Return the source of a mail that Odoo parsed; its odd characters are replaced."""
+    try:
+        return mail.as_bytes()
+    except UnicodeError:  # Python reads what it cannot write
+        return mail.as_string(policy=compat32).encode("utf-8", "surrogateescape")
 
 
 def _repair_attached_mail(part, octets):
