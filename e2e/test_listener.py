@@ -219,20 +219,20 @@ def test_a_token_is_renewed_before_it_is_over(world, mailbox, monkeypatch):
     assert not thread.is_alive()
 
 
-def test_check_tells_whether_it_lives(world, listen):
-    listener = listen("--idle", lmtp_option(world))
-
-    def check(*arguments):
-        command = listener.listener_command("--check", "--log-level=error", *arguments)
-        return subprocess.run(command, capture_output=True, text=True)
-
-    found = check(lmtp_option(world))
-    assert (found.returncode, "IDLE, LMTP" in found.stdout) == (0, True), found
-    state = world.env["mail.catchall.listener"]._get_state()
-    assert state[0] == "ok" and "last sign of life" in state[1]
-    assert check(lmtp_option(world, "pop3")).returncode == 1, "another service greets there"
-    listener.stop()
-    assert check().returncode == 1
+def test_systemd_hears_how_it_is(world, listen, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(SOON)
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        listener = listen("--idle", lmtp_option(world))
+        assert systemd.recv(64) == b"READY=1"
+        connect(world).close()
+        assert systemd.recv(64) == b"WATCHDOG=1"
+        listener.process.send_signal(signal.SIGTERM)
+        told = [systemd.recv(64)]
+        while told[-1] == b"WATCHDOG=1":
+            told.append(systemd.recv(64))
+        assert told[-1] == b"STOPPING=1"
 
 
 # ------------------------------------------------------------
@@ -481,7 +481,6 @@ def test_sigterm_finishes_what_is_coming_in(world, listen):
         assert begun.getreply()[0] == 250
         assert begun.getreply()[0] == 421
     assert listener.process.wait(120) == 0
-    assert world.odoo.psql("SELECT count(*) FROM mail_catchall_listener") == "0"
     world.commit()
     world.cycle()
     assert_each_once(world, ["<0@customer.test>"])

@@ -80,7 +80,7 @@ def test_from_nothing_to_a_green_round_trip(world, guide):
     assert (guide.mailbox_state, guide.smtp_state) == ("todo", "todo")
     set_up(world, guide)
     assert guide.mailbox_state == "ok", guide.mailbox_text
-    assert "INBOX" in guide.mailbox_folder_ids.mapped("name")
+    assert "INBOX" in guide.mailbox_folders
     assert guide.smtp_state == "ok", guide.smtp_text
     assert "<john.doe@acme.test>" in guide.smtp_text
     headers = {"Auto-Submitted": "auto-generated", "Return-Path": "catchall@acme.test"}
@@ -91,7 +91,7 @@ def test_from_nothing_to_a_green_round_trip(world, guide):
     assert guide.test_state == "ok", guide.test_text
     findings = guide.test_findings
     assert findings["recipient_header"] == "X-Original-To"
-    assert (findings["copies"], findings["is_message_id_kept"]) == (1, True)
+    assert findings["is_message_id_kept"]
     assert findings["sender"] == "john.doe@acme.test"
     assert findings["seconds"] < 120
     guide.action_take_over()
@@ -158,32 +158,6 @@ def test_it_arrived_in_the_spam_folder(world, guide):
         mailbox.expunge()
     guide.probe_started = time.time()
     assert check(world, guide), "it may still come"
-    guide.probe_started -= 30
+    guide.probe_started -= 301
     assert not check(world, guide)
-    assert "“Junk”" in guide.test_text
-    assert "takes it for spam" in guide.test_text
-
-
-def test_somebody_else_reads_the_mailbox(world, guide):
-    set_up(world, guide)
-    send_only(world, guide)
-    with open_mailbox(world) as mailbox:
-        mailbox.store("1:*", "+FLAGS", r"(\Seen)")
-    guide.probe_started -= 30
-    assert not check(world, guide)
-    assert "somebody else marked it as read" in guide.test_text
-
-
-def test_a_copy_among_the_sent_mails_is_no_arrival(world, guide):
-    set_up(world, guide)
-    send_only(world, guide)
-    with open_mailbox(world) as mailbox:
-        mailbox.create("Sent")
-        mailbox.copy("1:*", "Sent")
-        mailbox.store("1:*", "+FLAGS", r"(\Deleted)")
-        mailbox.expunge()
-    guide.probe_started -= 30
-    assert check(world, guide)
-    guide.probe_started -= 300
-    assert not check(world, guide)
-    assert "Nothing came within" in guide.test_text
+    assert "the spam folder first" in guide.test_text

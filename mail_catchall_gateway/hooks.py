@@ -19,7 +19,7 @@ def post_init_hook(env):
 
 
 def _lower_domain_names(env):
-    """Let mail for Acme.com find its aliases: core writes the name as it is, and finds none."""
+    """Let mail for Acme.com find its aliases: core keeps the name as it is, and finds none."""
     domains = env["mail.alias.domain"].search([])  # pylint: disable=no-search-all
     names = domains.mapped("name")
     for domain in domains.filtered(lambda d: d.name.lower() not in names):

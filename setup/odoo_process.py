@@ -1,6 +1,7 @@
 """Odoo as a process of its own, on the servers of ``stack.py``."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,22 +151,17 @@ class Listener(Server):
         self.odoo = odoo
         self.arguments = arguments
 
-    def listener_command(self, *arguments: str) -> list:
-        """Return its command line: Odoo finds commands of addons by ``--addons-path`` first."""
-        config = self.odoo.write_config()
-        path = f"--addons-path={addons_path()}"
-        odoo_bin = [sys.executable, "-m", "odoo", path, "catchall-listen"]
-        return [*odoo_bin, f"--config={config}", *arguments]
-
     def command(self):
-        own = self.listener_command(*self.arguments, f"--logfile={self.log}")
+        # Odoo finds commands of addons by --addons-path first
+        odoo_bin = [sys.executable, "-m", "odoo", f"--addons-path={addons_path()}"]
+        files = [f"--config={self.odoo.write_config()}", f"--logfile={self.log}"]
+        own = [*odoo_bin, "catchall-listen", *files, *self.arguments]
         return ["setpriv", "--pdeathsig", "TERM", *own]
 
     def is_ready(self):
-        """Tell whether this very process has given a sign of life."""
-        table = self.odoo.psql("SELECT to_regclass('mail_catchall_listener')")
-        query = f"SELECT 1 FROM mail_catchall_listener WHERE pid = {self.process.pid}"
-        return bool(table and self.odoo.psql(query))
+        """Tell whether the log says that this very process listens."""
+        line = rf" {self.process.pid} INFO .*: Listening: "
+        return self.log.exists() and bool(re.search(line, self.log.read_text()))
 
 
 __all__ = ["REPO", "Listener", "Odoo", "wait_for"]

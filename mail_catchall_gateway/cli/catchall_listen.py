@@ -1,6 +1,3 @@
-import sys
-from pathlib import Path
-
 from odoo.cli import Command
 
 
@@ -13,4 +10,4 @@ class CatchallListen(Command):
         # not at the top: every command of odoo-bin, and every worker, imports this file
         from .listener import main
 
-        sys.exit(main(args, f"{Path(sys.argv[0]).name} {self.name}"))
+        main(args)

@@ -2,28 +2,29 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
+import functools
 import imaplib
 import logging
 import os
 import signal
-import smtplib
 import socket
 import sys
 import time
 
 import psycopg2
+from sdnotify import SystemdNotifier
 
 import odoo
 from odoo.tools import config
 
-from ..tools.mailbox.listener_options import parse_options
+from ..tools.mailbox.listener_options import PROGRAM, parse_options
 from ..tools.mailbox.lmtp_server import LmtpServer
 from ..tools.pauses import growing_pauses
-from .threads import Heartbeat, MailboxThread, ProcessingThread, Signal, transaction
+from .threads import MailboxThread, ProcessingThread, RoundThread, Signal, transaction
 
 _logger = logging.getLogger(__name__)
 
-MEGABYTE = 1024 * 1024
 #: MB of a mail by LMTP, where no mailbox says how many: it is held in memory.
 DEFAULT_SIZE = 50
 #: Seconds for the threads to finish; systemd gives 90 by itself.
@@ -34,146 +35,117 @@ IMAP_TIMEOUT = 60
 BACKLOG = 512
 
 
-def main(arguments, program):
-    """Run until a signal ends it.
-
-    :param list arguments: of the command line, behind the command
-    :param str program: how it was called
-    :return int: exit code
-    """
-    options, rest = parse_options(arguments, program)
+def main(arguments):
+    """Run until a signal ends it, with the arguments behind the command."""
+    options, rest = parse_options(arguments)
     config.parse_config(rest)
     database = config["db_name"]
     if not database or "," in database:
-        sys.exit(f"{program}: name one database with -d")
-    if options.check:
-        return check(options, database)
+        sys.exit(f"{PROGRAM}: name one database with -d")
     create_socket = imaplib.IMAP4._create_socket
     imaplib.IMAP4._create_socket = lambda self, timeout=None: create_socket(
         self, timeout or IMAP_TIMEOUT
     )
     odoo.service.server.load_server_wide_modules()
     if not _wait_for_addon(database):
-        sys.exit(f"{program}: the addon is not installed in {database}")
+        sys.exit(f"{PROGRAM}: the addon is not installed in {database}")
     asyncio.run(Listener(options, database).serve())
-    return 0
-
-
-def check(options, database):
-    """Return the exit code that says whether the listener of this host is alive."""
-    host = socket.gethostname()
-    try:
-        with transaction(database) as env:
-            alive = env["mail.catchall.listener"]._find_alive(host).mapped("what")
-        if options.lmtp:
-            place = options.lmtp[1:] if options.lmtp[0] == "unix" else options.lmtp
-            smtplib.LMTP(*place, local_hostname=host, timeout=10).close()
-    except (psycopg2.Error, OSError, KeyError) as error:
-        alive, host = [], f"{host}: {type(error).__name__}: {error}"
-    sys.stdout.write(f"{', '.join(alive) or 'no listener is alive'} on {host}\n")
-    return 0 if alive else 1
 
 
 def _wait_for_addon(database):
     """Return whether the addon is installed, as soon as the database can be asked."""
-    pauses = growing_pauses(30)
-    while True:
+    for pause in growing_pauses(30):
         try:
             with transaction(database) as env:
-                return "mail.catchall.listener" in env
+                return "mail.catchall.inbound" in env
         except psycopg2.OperationalError as error:
-            pause = next(pauses)
             _logger.warning("The database does not answer, next try in %s s: %s", pause, error)
             time.sleep(pause)
 
 
 class Listener:
-    """Owns the threads and the LMTP server."""
+    """Owns the threads and the LMTP server, and tells systemd how it is (``sd_notify``)."""
 
     def __init__(self, options, database):
         self.options = options
         self.database = database
-        self.host = socket.gethostname()
         self.processing = Signal()
         self.processors = [
             ProcessingThread(f"worker {number}", database, self.processing)
             for number in range(1, options.workers + 1)
         ]
-        self.heartbeat = Heartbeat(database, self._beat)
+        self.rounds = RoundThread(database, self._make_round, self._show_life)
         self.mailboxes = {}  # threads by id of the mailbox
         self.pool = concurrent.futures.ThreadPoolExecutor(options.workers, "lmtp")
-        self.lmtp = LmtpServer(self.host, options, self._check_recipient, self._store)
-        endpoint = options.lmtp and "LMTP {}:{}".format(*options.lmtp)
-        self.what = ", ".join(filter(None, [options.idle and "IDLE", endpoint]))
-
-    # ------------------------------------------------------------
-    # LIFE
-    # ------------------------------------------------------------
+        check = functools.partial(self._in_pool, self._refuse_recipient)
+        store = functools.partial(self._in_pool, self._store)
+        self.lmtp = LmtpServer(socket.gethostname(), options, check, store)
+        self.systemd = SystemdNotifier()
 
     async def serve(self):
         """Work until SIGTERM or SIGINT; SIGHUP connects to all mailboxes anew."""
-        loop, is_over = asyncio.get_running_loop(), asyncio.Event()
+        self.loop, is_over = asyncio.get_running_loop(), asyncio.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, is_over.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reconnect)
+            self.loop.add_signal_handler(signum, is_over.set)
+        self.loop.add_signal_handler(signal.SIGHUP, self._reconnect)
         for thread in self.processors:
             thread.start()
-        self.processing.wake()
         if self.options.lmtp:
             await self._in_pool(self._update_size)
             await self.lmtp.start(self._listen)
-        self.heartbeat.start()
-        _logger.info("Listening: %s", self.what)
+        endpoint = self.options.lmtp and "LMTP {}:{}".format(*self.options.lmtp)
+        what = filter(None, [self.options.idle and "IDLE", endpoint])
+        _logger.info("Listening: %s", ", ".join(what))
+        self.systemd.notify("READY=1")
+        self.rounds.start()
         await is_over.wait()
+        self.systemd.notify("STOPPING=1")
         _logger.info("Ending, when what was begun is finished")
         await self._end()
         _logger.info("Ended")
 
     async def _listen(self, factory):
         """Open the LMTP socket; see :meth:`LmtpServer.start`."""
-        loop, (host, place) = asyncio.get_running_loop(), self.options.lmtp
+        host, place = self.options.lmtp
         if host != "unix":
-            return await loop.create_server(factory, host, place, backlog=BACKLOG)
+            return await self.loop.create_server(factory, host, place, backlog=BACKLOG)
         before = os.umask(0o777 & ~self.options.socket_mode)
         try:
-            return await loop.create_unix_server(factory, place, backlog=BACKLOG)
+            return await self.loop.create_unix_server(factory, place, backlog=BACKLOG)
         finally:
             os.umask(before)
+
+    def _show_life(self):
+        """Have the event loop tell that it and all threads are alive."""
+        self.loop.call_soon_threadsafe(self._notify_watchdog)
+
+    def _notify_watchdog(self):
+        if all(thread.is_alive() for thread in [*self.processors, *self.mailboxes.values()]):
+            self.systemd.notify("WATCHDOG=1")
 
     async def _end(self):
         if self.options.lmtp:
             await self.lmtp.stop()
             if self.options.lmtp[0] == "unix":
                 os.unlink(self.options.lmtp[1])
-        # one after the other: a beat starts threads, and these wake the last ones
-        for threads in ([self.heartbeat], self.mailboxes.values(), self.processors):
-            end = time.monotonic() + END_SECONDS
-            for thread in list(threads):
+        # one after the other: a round starts threads, and these wake the last ones
+        for threads in ([self.rounds], self.mailboxes.values(), self.processors):
+            threads, end = list(threads), time.monotonic() + END_SECONDS
+            for thread in threads:
                 thread.signal.end()
-            for thread in list(threads):
+            for thread in threads:
                 thread.join(max(0, end - time.monotonic()))
-        try:
-            with transaction(self.database) as env:
-                env["mail.catchall.listener"]._sign_off(self.host, os.getpid())
-        except psycopg2.Error:
-            _logger.info("The database is gone before us", exc_info=True)
-
-    # ------------------------------------------------------------
-    # MAILBOXES
-    # ------------------------------------------------------------
 
     def _reconnect(self):
         for thread in list(self.mailboxes.values()):
             thread.signal.end()
-        self.heartbeat.signal.wake()
+        self.rounds.signal.wake()
 
-    def _beat(self):
-        """Give a sign of life, and watch the mailboxes that there are now."""
+    def _make_round(self):
+        """Watch the mailboxes that there are now, and process what is due again."""
         with transaction(self.database) as env:
-            listeners = env["mail.catchall.listener"]
-            listeners._sign(self.host, os.getpid(), self.what)
-            watched = listeners._get_watched() if self.options.idle else {}
-        self.processing.wake()  # what is due again
+            watched = env["fetchmail.server"]._get_watched() if self.options.idle else {}
+        self.processing.wake()
         if self.options.lmtp:
             self._update_size()
         for server_id, thread in list(self.mailboxes.items()):
@@ -186,36 +158,25 @@ class Listener:
             self.mailboxes[server_id] = thread
             thread.start()
 
-    # ------------------------------------------------------------
-    # LMTP
-    # ------------------------------------------------------------
+    def _in_pool(self, function, *arguments):
+        return self.loop.run_in_executor(self.pool, function, *arguments)
 
-    def _get_mailbox(self, env):
-        """Return the mailbox whose settings count for LMTP, or none."""
-        return env["fetchmail.server"].browse(self.options.mailbox or []).exists()
+    @contextlib.contextmanager
+    def _use_mailbox(self):
+        """Yield the mailbox whose settings count for LMTP, or none, in a transaction."""
+        with transaction(self.database) as env:
+            yield env["fetchmail.server"].browse(self.options.mailbox or []).exists()
 
     def _update_size(self):
-        with transaction(self.database) as env:
-            size = self._get_mailbox(env)._get_listener_size() or DEFAULT_SIZE
-        self.lmtp.size = size * MEGABYTE
-
-    def _in_pool(self, function, *arguments):
-        return asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
-
-    async def _check_recipient(self, address):
-        return await self._in_pool(self._refuse_recipient, address)
+        with self._use_mailbox() as mailbox:
+            self.lmtp.size = (mailbox._get_listener_size() or DEFAULT_SIZE) * 1024 * 1024
 
     def _refuse_recipient(self, address):
-        with transaction(self.database) as env:
-            mailbox = self._get_mailbox(env)
-            return env["mail.catchall.rejection"]._refuse_recipient(address, mailbox)
+        with self._use_mailbox() as mailbox:
+            return mailbox.env["mail.catchall.rejection"]._refuse_recipient(address, mailbox)
 
-    async def _store(self, *mail):
-        reply = await self._in_pool(self._store_now, *mail)
+    def _store(self, *mail):
+        with self._use_mailbox() as mailbox:
+            reply = mailbox.env["mail.catchall.inbound"]._receive_by_lmtp(*mail, mailbox.id)
         self.processing.wake()
         return reply
-
-    def _store_now(self, raw, sender, recipients):
-        with transaction(self.database) as env:
-            server_id = self._get_mailbox(env).id
-            return env["mail.catchall.inbound"]._receive_by_lmtp(raw, sender, recipients, server_id)

@@ -1,4 +1,4 @@
-"""The threads of a listener: they give signs of life, watch mailboxes, and process what came in."""
+"""The threads of a listener: they make rounds, watch mailboxes, and process what came in."""
 
 import contextlib
 import imaplib
@@ -12,24 +12,22 @@ import psycopg2
 import odoo
 from odoo import SUPERUSER_ID, api
 
-from ..models.mailbox.mail_catchall_listener import CHANNEL, SIGN_SECONDS
+from ..models.mailbox.fetchmail_server import CHANNEL, SLICE_SECONDS
 from ..tools.mailbox.imap_idle import WatchedFolder, find_readable
 from ..tools.mailbox.mailbox import MailboxError
 from ..tools.pauses import growing_pauses
 
 _logger = logging.getLogger(__name__)
 
-#: Seconds of one run of processing: after them it looks whether it is to end.
-SLICE_SECONDS = 20
+#: Seconds between two rounds.
+ROUND_SECONDS = 30
 #: Seconds after which a connection is made anew: tokens (OAuth) are good for an hour.
 MAX_AGE = 55 * 60
 #: Seconds: a connection that nobody answers on any more is known after about two minutes.
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 #: What is raised when a server is away, or says no: a traceback would tell no more.
-OUTAGES = (
-    *(OSError, imaplib.IMAP4.error, MailboxError),
-    *(psycopg2.OperationalError, psycopg2.InterfaceError),
-)
+OUTAGES = (OSError, imaplib.IMAP4.error, MailboxError)
+OUTAGES += (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 @contextlib.contextmanager
@@ -84,9 +82,9 @@ class Worker(threading.Thread):
             try:
                 self.work()
             except Exception as error:
-                pause, trace = next(self._pauses), not isinstance(error, OUTAGES)
+                pause, kind = next(self._pauses), type(error).__name__
                 text = "Thread of %s: next try in %s s after %s: %s"
-                kind = type(error).__name__
+                trace = not isinstance(error, OUTAGES)
                 _logger.warning(text, self.name, pause, kind, error, exc_info=trace)
                 self.signal.ending.wait(pause)
 
@@ -94,28 +92,30 @@ class Worker(threading.Thread):
         self._pauses = growing_pauses(self.longest_pause)
 
 
-class Heartbeat(Worker):
-    """Calls ``beat`` at its start, after each change of a mailbox, and every so many seconds.
+class RoundThread(Worker):
+    """Makes a round at its start, after each change of a mailbox, and every so many seconds.
 
     Changes come by LISTEN and NOTIFY of PostgreSQL; where a pooler swallows them, the seconds are
     the longest that a change waits.
     """
 
-    def __init__(self, database, beat):
-        super().__init__("heartbeat", database)
-        self.beat = beat
+    def __init__(self, database, make_round, show_life):
+        super().__init__("rounds", database)
+        self.make_round = make_round
+        self.show_life = show_life
 
     def work(self):
+        self.show_life()  # without the database too: a new start would not bring it back
         with odoo.sql_db.db_connect(self.database).cursor() as cr:
             cr.execute(f'LISTEN "{CHANNEL}"')  # pylint: disable=sql-injection
             # a notification is heard outside of transactions only
             cr.commit()  # pylint: disable=invalid-commit
+            sockets = [cr.connection, self.signal.alarm]
             while not self.signal.ending.is_set():
-                self.beat()
+                self.make_round()
+                self.show_life()
                 self.note_success()
-                if self.signal.alarm in find_readable(
-                    [cr.connection, self.signal.alarm], SIGN_SECONDS
-                ):
+                if self.signal.alarm in find_readable(sockets, ROUND_SECONDS):
                     self.signal.alarm.recv(4096)
                 cr.connection.poll()  # raises if the database is gone
                 cr.connection.notifies.clear()
@@ -130,13 +130,6 @@ class MailboxThread(Worker):
     longest_pause = 60
 
     def __init__(self, database, server_id, settings, options, on_stored):
-        """
-        :param str database: its name
-        :param int server_id: id of the ``fetchmail.server``
-        :param list settings: those that it is started with
-        :param options: see ``tools/mailbox/listener_options.py``
-        :param on_stored: called after each fetch
-        """
         super().__init__(f"mailbox {server_id}", database)
         self.server_id = server_id
         self.settings = settings
@@ -157,7 +150,7 @@ class MailboxThread(Worker):
         sock = folder.connection.sock
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, seconds in KEEPALIVE.items():
-            if hasattr(socket, option):
+            if hasattr(socket, option):  # not on every system
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
         how = "IDLE" if folder.has_idle else f"a look every {self.options.poll} s"
         _logger.info("Mailbox %s is watched by %s", self.server_id, how)
@@ -168,7 +161,9 @@ class MailboxThread(Worker):
         end, due = now + MAX_AGE, now  # what came while nobody looked
         while not self.signal.ending.is_set() and now < end:
             if due <= now:
-                seconds = self._fetch()
+                with transaction(self.database) as env:
+                    seconds = env["fetchmail.server"].browse(self.server_id)._fetch_for_listener()
+                self.on_stored()
                 now = time.monotonic()
                 due = end if seconds is None else now + seconds
             else:
@@ -176,12 +171,6 @@ class MailboxThread(Worker):
                 self.note_success()
                 now = time.monotonic()
                 due = now if has_news else due
-
-    def _fetch(self):
-        with transaction(self.database) as env:
-            seconds = env["fetchmail.server"].browse(self.server_id)._fetch_for_listener()
-        self.on_stored()
-        return seconds
 
 
 class ProcessingThread(Worker):
@@ -193,12 +182,11 @@ class ProcessingThread(Worker):
     def work(self):
         self.signal.alarm.recv(4096)  # one run sees all that was stored until now
         try:
-            is_over = False
-            while not is_over and not self.signal.ending.is_set():
+            until = 0
+            while time.monotonic() > until and not self.signal.ending.is_set():
                 until = time.monotonic() + SLICE_SECONDS
                 with transaction(self.database) as env:
                     env["mail.catchall.queue"]._process_waiting(until)
-                is_over = time.monotonic() <= until
                 self.note_success()
         except Exception:
             self.signal.wake()  # an error is no end of the queue

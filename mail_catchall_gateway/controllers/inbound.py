@@ -18,16 +18,8 @@ class InboundController(http.Controller):
         inbounds = model.browse(map(int, ids.split(","))).exists()
         if not inbounds:
             raise request.not_found()
-        files = {f"email-{inbound.id}.eml": inbound._open_source() for inbound in inbounds}
-        if len(files) == 1:
-            return self._make_download(*files.popitem())
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
-            for name, content in files.items():
-                target.writestr(name, content)
-        return self._make_download("emails.zip", archive.getvalue())
-
-    def _make_download(self, name, content):
+        files = [(f"email-{inbound.id}.eml", inbound._open_source()) for inbound in inbounds]
+        name, content = files[0] if len(files) == 1 else ("emails.zip", self._zip(files))
         headers = [
             # opened by a mail program, never by the browser
             ("Content-Type", "application/octet-stream"),
@@ -36,3 +28,10 @@ class InboundController(http.Controller):
             ("Content-Length", str(len(content))),
         ]
         return request.make_response(content, headers=headers)
+
+    def _zip(self, files):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+            for file in files:
+                target.writestr(*file)
+        return archive.getvalue()

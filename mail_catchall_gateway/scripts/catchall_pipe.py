@@ -36,13 +36,14 @@ mail back; so the address comes by the environment, and every failure keeps the 
 
 A sendmail alias: ``|.../catchall_pipe.py ...``.
 
-It ends with 0 when the mail is safe in Odoo's database, and else with 75 (EX_TEMPFAIL of
-sysexits.h): the mail server keeps the mail and tries again, also when this program is set up
-wrongly, for a mail that is sent back is lost. It needs nothing but Python 3.8.
+It ends with 0 when the mail is safe in Odoo's database, and else with 75 (EX_TEMPFAIL): the mail
+server keeps the mail and tries again, also when this program is set up wrongly, for a mail that is
+sent back is lost. It needs nothing but Python 3.8.
 """
 
 import configparser
 import os
+import socket
 import sys
 import xmlrpc.client
 
@@ -50,39 +51,16 @@ EX_OK, EX_TEMPFAIL = 0, 75
 TIMEOUT = 120  # seconds; the mail server waits for longer
 
 
-class _Timeout:
-    """A transport (of xmlrpc.client) that does not wait for ever."""
-
-    def make_connection(self, host):
-        connection = super().make_connection(host)
-        connection.timeout = TIMEOUT
-        return connection
-
-
-class _Http(_Timeout, xmlrpc.client.Transport):
-    pass
-
-
-class _Https(_Timeout, xmlrpc.client.SafeTransport):
-    pass
-
-
 def hand_over(config, raw, recipients):
-    """Store a mail in Odoo.
-
-    :param config: section of a configuration file, see above
-    :param bytes raw: source of the mail
-    :param list recipients: its envelope recipients
-    :return int: its number in Odoo
-    """
+    """Store a mail (bytes) in Odoo for its envelope recipients, and return its number there."""
     url = config["url"].rstrip("/")
-    transport = _Https if url.startswith("https:") else _Http
+    socket.setdefaulttimeout(TIMEOUT)
     database, password = config["database"], config["password"]
-    common = xmlrpc.client.ServerProxy(url + "/xmlrpc/2/common", transport())
+    common = xmlrpc.client.ServerProxy(url + "/xmlrpc/2/common")
     uid = common.authenticate(database, config["login"], password, {})
     if not uid:
         raise PermissionError("Odoo does not know this login and password")
-    models = xmlrpc.client.ServerProxy(url + "/xmlrpc/2/object", transport(), allow_none=True)
+    models = xmlrpc.client.ServerProxy(url + "/xmlrpc/2/object", allow_none=True)
     mailbox = int(config.get("mailbox") or 0) or False
     arguments = [xmlrpc.client.Binary(raw), recipients, mailbox]
     return models.execute_kw(database, uid, password, "mail.catchall.inbound", "receive", arguments)

@@ -5,6 +5,7 @@ from .conversation import test_security_conversation
 from .inbound import test_automatic_mail
 from .inbound import test_bombs
 from .inbound import test_claim
+from .inbound import test_companies
 from .inbound import test_domain_filter
 from .inbound import test_fuzz_findings
 from .inbound import test_inbound

@@ -16,19 +16,11 @@ LONGEST = datetime.timedelta(days=1)
 
 
 def pause_after(kind, failures):
-    """Return how long to wait after so many failures in a row.
-
-    :param str kind: ``mailbox``, ``inbound`` or ``outgoing``
-    :param int failures: the one just now included
-    :return timedelta:
-    """
+    """Return how long to wait (timedelta) after so many failures in a row of a kind of MINUTES."""
     minutes = MINUTES[kind]
     return datetime.timedelta(minutes=minutes[min(max(failures, 1), len(minutes)) - 1])
 
 
 def growing_pauses(last):
-    """Yield seconds to wait after each error in a row: 1, 2, 4 ... and ``last`` from there on.
-
-    For a process that waits for a server or for the database.
-    """
+    """Yield seconds to wait after each error in a row: 1, 2, 4 ... and ``last`` from there on."""
     return (min(2**number, last) for number in itertools.count())

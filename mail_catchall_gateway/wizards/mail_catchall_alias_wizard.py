@@ -28,7 +28,7 @@ class MailCatchallAliasWizard(models.TransientModel):
 
     @api.model
     def _get_users(self):
-        """Return the users selected in the list; from elsewhere, all internal users."""
+        """Return the users who are selected; from elsewhere, all internal users."""
         users = self.env["res.users"]
         if self.env.context.get("active_model") == users._name:
             return users.browse(self.env.context.get("active_ids"))
@@ -45,18 +45,15 @@ class MailCatchallAliasWizard(models.TransientModel):
 
     @api.depends("line_ids")
     def _compute_skipped(self):
-        """Say in words who gets none, and why."""
         users = self._get_users()
         outside = users.filtered("share")
         served = users.filtered(lambda user: not user.share and user.alias_email)
-        texts = []
-        if served:
-            texts.append(_("Have one already: %s", ", ".join(served.mapped("name"))))
-        if outside:
-            texts.append(
-                _("Only internal users can have one: %s", ", ".join(outside.mapped("name")))
-            )
-        self.skipped = "\n".join(texts)
+        names = ", ".join(outside.mapped("name"))
+        texts = [
+            served and _("Have one already: %s", ", ".join(served.mapped("name"))),
+            outside and _("Only internal users can have one: %s", names),
+        ]
+        self.skipped = "\n".join(filter(None, texts))
 
     @api.onchange("source")
     def _onchange_source(self):

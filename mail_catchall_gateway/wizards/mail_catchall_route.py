@@ -1,6 +1,15 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+#: Domains of providers whose customers are anybody: the largest ones, for the case that no contact
+#: has an address there yet.
+PUBLIC_DOMAINS = frozenset(
+    "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com icloud.com me.com"
+    " aol.com gmx.net gmx.de gmx.com web.de t-online.de freenet.de orange.fr wanadoo.fr free.fr"
+    " laposte.net sfr.fr libero.it proton.me protonmail.com mail.ru yandex.ru qq.com 163.com"
+    " telenet.be skynet.be ziggo.nl kpnmail.nl hotmail.fr yahoo.fr terra.es".split()
+)
+
 
 class MailCatchallRoute(models.TransientModel):
     """Asks the manager which user, team or document gets mail that was not delivered."""
@@ -56,12 +65,7 @@ class MailCatchallRoute(models.TransientModel):
             changes = wizard._get_changes() if wizard._get_alias() else []
             wizard.always_help = " ".join(text for text, _model, _values in changes)
 
-    # ------------------------------------------------------------
-    # ALWAYS
-    # ------------------------------------------------------------
-
     def _get_alias(self):
-        """Return the alias that was chosen, or none."""
         self.ensure_one()
         # sudo: a manager delivers to every user and alias, also to those they may not read
         if self.target == "user":
@@ -72,8 +76,8 @@ class MailCatchallRoute(models.TransientModel):
     def _get_changes(self):
         """Return what has to change so that such mail arrives by itself.
 
-        An unknown address of ours becomes a further one of the user or the team; of another
-        domain, the whole domain counts as that of the alias.
+        An unknown address of ours becomes a further one of the user or the team. Where the mail is
+        for none of our addresses, its domain may count as ours.
 
         :return list: (sentence, record to write to or model to create in, values)
         """
@@ -82,30 +86,40 @@ class MailCatchallRoute(models.TransientModel):
         if companies and not companies & self.env.user.company_ids:
             return changes  # its own managers decide about its addresses
         recipients = self.env["mail.catchall.recipients"]._resolve_recipients(self._get_addresses())
-        foreign, domain = [], alias.alias_domain_id
+        domain = alias.alias_domain_id
+        # sudo: managers give further addresses, in domains of their own companies only
+        aliases = self.env["mail.alias"].sudo()
         for recipient in recipients.values():
-            local_part, _at, name = recipient.address.rpartition("@")
+            local_part = recipient.address.rpartition("@")[0]
             own = self.env["mail.alias.domain"]._find_by_address(recipient.address)
             if recipient.kind == "unknown" and own == domain:
-                # what is exported for translation stops at an f-string in the call
-                address = f"{local_part}@{domain.name}"
                 text = _(
                     "%(address)s becomes a further address of %(alias)s.",
-                    address=address,
+                    address="@".join((local_part, domain.name)),
                     alias=alias.display_name,
                 )
-                values = alias._prepare_further_values(local_part)
-                # sudo: managers give further addresses, in domains of their own companies only
-                changes.append((text, self.env["mail.alias"].sudo(), values))
-            elif recipient.kind == "foreign" and name not in foreign:
-                foreign.append(name)
-        if foreign:
-            accepted = ", ".join([*domain._split_accepted(), *foreign])
-            text = _(
-                "%(names)s counts as %(domain)s.", names=", ".join(foreign), domain=domain.name
-            )
+                changes.append((text, aliases, alias._prepare_further_values(local_part)))
+        if name := self._find_foreign_domain(recipients.values()):
+            accepted = ", ".join([*domain._split_accepted(), name])
+            text = _("%(names)s counts as %(domain)s.", names=name, domain=domain.name)
             changes.append((text, domain, {"accepted_domain_names": accepted}))
         return changes
+
+    def _find_foreign_domain(self, recipients):
+        """Return the one domain that may become ours, because all recipients are in it.
+
+        Only an administrator decides that: in a domain that counts as ours, john.doe is John. So it
+        must not be one that a contact, or the customers of a provider, write from.
+        """
+        names = {recipient.address.rpartition("@")[2] for recipient in recipients}
+        is_foreign = all(recipient.kind == "foreign" for recipient in recipients)
+        if len(names) != 1 or not is_foreign or not self.env.user.has_group("base.group_system"):
+            return ""
+        (name,) = names
+        # sudo: whether a contact has an address in the domain, yes or no
+        contacts = self.env["res.partner"].sudo().with_context(active_test=False)
+        known = contacts.search_count([("email_normalized", "=like", f"%@{name}")], limit=1)
+        return "" if known or name in PUBLIC_DOMAINS else name
 
     def _get_addresses(self):
         """Return the addresses the mails were delivered for, else those they are written to."""
@@ -117,30 +131,17 @@ class MailCatchallRoute(models.TransientModel):
             address for inbound in inbounds.sudo() for address in review._get_written_to(inbound)
         ]
 
-    # ------------------------------------------------------------
-    # ACTIONS
-    # ------------------------------------------------------------
-
     def action_apply(self):
         """Deliver the mails.
 
         :raise UserError: if it is not said where, or one of them was delivered meanwhile
         """
         self.ensure_one()
-        alias, document = self._get_alias(), self.document
+        close = {"type": "ir.actions.act_window_close"}
         if self.target == "document":
-            if not document:
-                raise UserError(_("Choose a document first."))
-            document.check_access_rights("write")
-            document.check_access_rule("write")
-            # sudo: OdooBot posts there; the manager's own access to it was asked
-            document_sudo = document.sudo()
-            self.inbound_ids._review(
-                _("Posted on a Document"),
-                lambda review, mail: review._attach_to(mail, document_sudo),
-                document.display_name,
-            )
-            return {"type": "ir.actions.act_window_close"}
+            self._post_on_document()
+            return close
+        alias = self._get_alias()
         if not alias:
             raise UserError(_("First choose who gets the mail."))
         self.inbound_ids._check_reviewable()
@@ -149,10 +150,23 @@ class MailCatchallRoute(models.TransientModel):
         self.inbound_ids._review(
             _("Delivered"), lambda review, mail: review._route_to(mail, alias), alias.display_name
         )
-        return {"type": "ir.actions.act_window_close"}
+        return close
+
+    def _post_on_document(self):
+        document = self.document
+        if not document:
+            raise UserError(_("Choose a document first."))
+        document.check_access_rights("write")
+        document.check_access_rule("write")
+        # sudo: OdooBot posts there; the manager's own access to it was asked
+        document_sudo = document.sudo()
+        self.inbound_ids._review(
+            _("Posted on a Document"),
+            lambda review, mail: review._attach_to(mail, document_sudo),
+            document.display_name,
+        )
 
     def _apply_changes(self):
-        """Make such mail arrive by itself: a manager of the gateway decides about its addresses."""
         for _text, records, values in self._get_changes():
             if records:
                 # sudo: managers decide about domains of their own companies (_get_changes)

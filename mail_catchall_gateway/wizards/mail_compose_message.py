@@ -22,8 +22,4 @@ class MailComposeMessage(models.TransientModel):
         return super()._compute_partner_ids()
 
     def _check_parent(self):
-        """Raise if the user may not read what they answer.
-
-        :raise AccessError:
-        """
         self.parent_id._check_open_to_user()

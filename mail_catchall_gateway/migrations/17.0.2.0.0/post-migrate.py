@@ -16,10 +16,12 @@ ACTIONS = {
 
 
 def migrate(cr, version):
-    """Point the scheduled actions to the models that do their work now.
+    """Point the scheduled actions to the models that do their work now, and drop what is unused.
 
     An action that an administrator deleted, or gave other code, stays as it is.
     """
+    # what listeners wrote about themselves; systemd watches them now
+    cr.execute("DROP TABLE IF EXISTS mail_catchall_listener, mail_catchall_setup_folder")
     # an upgrade runs as the system
     env = api.Environment(cr, SUPERUSER_ID, {})
     for name, (former_code, model, code) in ACTIONS.items():

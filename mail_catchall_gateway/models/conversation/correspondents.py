@@ -12,10 +12,7 @@ MAX_CC = 50
 
 
 class Correspondents:
-    """Decides where the answers of a conversation go, and which contacts get them.
-
-    It reads and creates as the user of the record that it is given.
-    """
+    """Decides where the answers of a conversation go, and which contacts get them, as its user."""
 
     def __init__(self, conversation):
         self.conversation = conversation
@@ -43,8 +40,7 @@ class Correspondents:
     def find_or_create(self):
         """Return the contacts to answer; correspondents become contacts with the first answer.
 
-        A user who answers in their own mailbox may have written to correspondents directly: those
-        have the answer already.
+        Those whom a user's own mailbox wrote to directly have the answer already.
         """
         contact = self.conversation.partner_id
         wanted = self.emails
@@ -60,11 +56,9 @@ class Correspondents:
         return partners | known if wanted[0] in emails else partners
 
     def unite(self, recipients):
-        """Let those outside be written to in one language: the correspondent's, or the first one's.
+        """Give those outside one language: the correspondent's, or that of the first.
 
         Core makes a mail for each language: they would not see each other.
-
-        :param list recipients: data of ``_notify_get_recipients``, changed
         """
         outside = [data for data in recipients if data["share"]]
         partners = self.env["res.partner"].browse(data["id"] for data in outside)
@@ -90,10 +84,7 @@ class Correspondents:
         }
 
     def are_passed_over(self):
-        """Tell whether a mail from a user's own mailbox is written to others, with a copy to us.
-
-        The conversation keeps it, and the correspondents are not shown what was said to others.
-        """
+        """Tell whether a user's own mail is to others, so that correspondents are not shown it."""
         delivery = delivery_of(self.env)
         if not delivery:
             return False
@@ -107,16 +98,14 @@ class Correspondents:
 
 
 def is_colleague(partner):
-    """Tell whether a contact is an employee."""
     partner = partner.sudo()  # only a yes or no leaves
     return bool(partner.user_ids) and not partner.partner_share
 
 
 def find_correspondents(env, message_dict):
-    """Return what an incoming mail changes in its conversation: nothing if a colleague wrote it.
+    """Return the values of a conversation after a mail: none if a colleague wrote it.
 
     :param dict message_dict: see ``mail.thread.message_parse``
-    :return dict: values of the conversation
     """
     author = env["res.partner"].browse(message_dict.get("author_id") or [])
     if is_colleague(author):
@@ -141,11 +130,7 @@ def find_correspondents(env, message_dict):
 
 
 def _get_outsiders(env, mailboxes):
-    """Return the mailboxes that are neither the gateway's nor a user's own.
-
-    :param list mailboxes: (normalized address, formatted address)
-    :return dict: formatted address by normalized one
-    """
+    """Return those of (normalized, formatted) addresses that are neither ours nor a user's own."""
     is_ours = env["mail.alias.domain"]._is_gateway_address
     own_addresses = env["res.users"]._get_identities()
     found = {}

@@ -75,10 +75,7 @@ class MailCatchallConversation(models.Model):
     @api.depends("name", "user_ids")
     @api.depends_context("uid")
     def _compute_display_name(self):
-        """Tell the subject to members only.
-
-        The name of a record is read as superuser wherever another one points to it.
-        """
+        """Tell the subject to members only: names are read as superuser by what points here."""
         for conversation in self:
             whole = conversation.sudo()  # to tell the subject to members only
             is_open = self.env.uid in (SUPERUSER_ID, *whole.user_ids.ids)
@@ -115,10 +112,6 @@ class MailCatchallConversation(models.Model):
             document = conversation._origin and conversation._origin.sudo()._get_document()
             conversation.attached_name = document.display_name if document else False
 
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
-
     @api.model_create_multi
     def create(self, vals_list):
         self._check_attached_fields(set().union(*vals_list))
@@ -138,19 +131,12 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def _check_attached_fields(self, vals):
-        """Raise if a user tells where the messages went: messages of others would come back.
-
-        :raise AccessError:
-        """
+        """Raise if a user tells where the messages went: messages of others would come back."""
         if not self.env.su and ATTACHED_FIELDS & set(vals):
             raise AccessError(_("To attach a conversation, use “Attach to a Document”."))
 
-    # ------------------------------------------------------------
-    # ATTACHING TO A DOCUMENT
-    # ------------------------------------------------------------
-
     def action_attach(self):
-        """Ask for the document that this conversation belongs to."""
+        """Return the action that asks for the document this conversation belongs to."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
@@ -162,7 +148,7 @@ class MailCatchallConversation(models.Model):
         }
 
     def action_open_document(self):
-        """Open the document that this conversation was attached to."""
+        """Return the action that opens the document this conversation was attached to."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
@@ -191,11 +177,7 @@ class MailCatchallConversation(models.Model):
         document._message_log(body=_("The conversation “%s” was taken back.", self.name))
 
     def _attach_to(self, document):
-        """Move all messages to a document; later answers follow them there.
-
-        :param document: record of a model with a chatter, that the user may write to
-        :raise AccessError: if they may not
-        """
+        """Move all messages to a document that the user may write to; later answers follow."""
         self.ensure_one()
         self.check_access_rule("write")
         document.check_access_rights("write")
@@ -226,21 +208,13 @@ class MailCatchallConversation(models.Model):
         self.sudo().write(values)
 
     def _get_document(self):
-        """Return the document that this conversation was attached to, or nothing."""
         self.ensure_one()
         model = self.env.get(self.attached_model)
         return model is not None and model.browse(self.attached_res_id).exists()
 
-    # ------------------------------------------------------------
-    # GATEWAY
-    # ------------------------------------------------------------
-
     @api.model
     def _prepare_route_values(self, message_dict, route):
-        """Return what core may change of a mail while it follows one of several routes.
-
-        The message that the mail answers is a parent only in its own thread.
-        """
+        """Return a mail's values for one of several routes: a parent only in its own thread."""
         values = dict(message_dict)
         # only which thread it is of
         parent = self.env["mail.message"].sudo().browse(values.get("parent_id") or [])
@@ -251,28 +225,23 @@ class MailCatchallConversation(models.Model):
 
     @api.model
     def message_new(self, msg_dict, custom_values=None):
-        values = {
-            "name": msg_dict.get("subject") or self._get_missing_subject(msg_dict),
-            **find_correspondents(self.env, msg_dict),
-            **(custom_values or {}),
-        }
+        name = msg_dict.get("subject") or self._get_missing_subject(msg_dict)
+        values = {"name": name, **find_correspondents(self.env, msg_dict), **(custom_values or {})}
         return super().message_new(msg_dict, custom_values=values)
 
     def message_update(self, msg_dict, update_vals=None):
         delivery, values = delivery_of(self.env), {}
-        if not delivery or delivery.mail.automatic.kind != "replied":  # a machine says nothing new
+        if not delivery or not delivery.mail.is_machine_answer:  # a machine says nothing new
             values = {"active": True, **find_correspondents(self.env, msg_dict)}
         return super().message_update(msg_dict, update_vals={**values, **(update_vals or {})})
 
     @api.model
     def _get_missing_subject(self, msg_dict):
-        """Return what stands for the subject, in the language of the correspondent."""
         lang = self.env["res.partner"]._find_lang(msg_dict["email_from"], self.env.company)
         self = self.with_context(lang=lang)
         return _("(no subject)")
 
     def _message_receive_bounce(self, email, partner):
-        """Say in the conversation which address a mail did not reach, and why."""
         res = super()._message_receive_bounce(email, partner)
         delivery = delivery_of(self.env)
         reason = delivery.outcome.report.reason if delivery and delivery.outcome.report else ""
@@ -281,21 +250,15 @@ class MailCatchallConversation(models.Model):
             conversation._message_log(body=body)
         return res
 
-    # ------------------------------------------------------------
-    # POSTING
-    # ------------------------------------------------------------
-
     @api.returns("mail.message", lambda value: value.id)
     def message_post(self, *, partner_ids=None, **kwargs):
         """Send what a user writes to the correspondents, from wherever they write it.
 
-        The web client names the correspondent as a recipient only where its chatter is open;
-        Discuss's Inbox and the user's own mailbox do not.
+        Only an open chatter names them, not Discuss's Inbox or the user's own mailbox.
         """
         self.ensure_one()
-        kwargs.setdefault(
-            "email_layout_xmlid", "mail_catchall_gateway.mail_notification_conversation"
-        )
+        layout = "mail_catchall_gateway.mail_notification_conversation"
+        kwargs.setdefault("email_layout_xmlid", layout)
         if kwargs.get("message_type") == "email":
             kwargs["email_add_signature"] = False  # the sender's mail program did
         partners = self.env["res.partner"].browse(partner_ids or [])
@@ -313,7 +276,7 @@ class MailCatchallConversation(models.Model):
         return message
 
     def _is_answer(self, post_values):
-        """Tell whether a post is a message of a user to the correspondents, and not a note."""
+        """Tell whether a post is a user's message to the correspondents, and not a note."""
         if post_values.get("message_type") not in ("comment", "email"):
             return False
         if post_values.get("subtype_xmlid"):
@@ -321,8 +284,8 @@ class MailCatchallConversation(models.Model):
         else:
             subtype = self.env["mail.message.subtype"].browse(post_values.get("subtype_id") or [])
         author_id = post_values.get("author_id") or self.env.user.partner_id.id
-        is_by_user = is_colleague(self.env["res.partner"].browse(author_id))
-        if not is_by_user or subtype != self.env.ref("mail.mt_comment"):
+        author = self.env["res.partner"].browse(author_id)
+        if subtype != self.env.ref("mail.mt_comment") or not is_colleague(author):
             return False
         return not Correspondents(self.sudo()).are_passed_over()  # only a yes or no leaves
 
@@ -348,21 +311,14 @@ class MailCatchallConversation(models.Model):
                 add(recipients, email=email, reason=_("Cc"))
         return recipients
 
-    # ------------------------------------------------------------
-    # NOTIFICATION
-    # ------------------------------------------------------------
-
     def _notify_get_recipients(self, message, msg_vals, **kwargs):
-        recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
-        Correspondents(self).unite(recipients)
-        return self._notify_without_former_members(recipients, message, msg_vals)
-
-    def _notify_without_former_members(self, recipients, message, msg_vals):
         """Leave out members who left the company, unless the message names them.
 
         Core takes a follower without an active user for a customer: they would go on reading, and
         stand in Cc of answers with their own address. They are members again when they return.
         """
+        recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
+        Correspondents(self).unite(recipients)
         members, message = self.sudo().user_ids, message.sudo()  # only to leave out others
         members = members.filtered(lambda user: user.active and not user.share)
         named = (msg_vals or {}).get("partner_ids") or message.partner_ids.ids
@@ -370,10 +326,9 @@ class MailCatchallConversation(models.Model):
         return [data for data in recipients if data["id"] in known]
 
     def _notify_get_reply_to(self, default=None):
-        """Let answers come back to a messaging alias.
+        """Let answers come back to the messaging alias of the author, else of the first member.
 
-        The author's own where they have one, so that the customer answers the writer; for a
-        customer's mail that of the first member, who answers to it from the own mailbox.
+        The customer answers the writer; members answer a customer's mail from their own mailbox.
         """
         reply_to = super()._notify_get_reply_to(default=default)
         author = tools.email_normalize(default)

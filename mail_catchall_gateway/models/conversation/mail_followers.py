@@ -9,10 +9,7 @@ class MailFollowers(models.Model):
 
     @api.constrains("res_model", "res_id", "partner_id")
     def _check_members_follow(self):
-        """Let only members follow a conversation: a follower is sent every message.
-
-        Administrators may write to this model, around ``message_subscribe``.
-        """
+        """A follower is sent every message; administrators may write here directly."""
         # who the members are, for administrators who are none
         conversations = self.env["mail.catchall.conversation"].sudo()
         for follower in self.filtered(lambda follower: follower.res_model == conversations._name):

@@ -16,11 +16,7 @@ class MailMessage(models.Model):
 
     @api.depends_context("uid")
     def _compute_display_name(self):
-        """Name the conversation only to users who may read the message.
-
-        The name of a record is read as superuser wherever another one, like a notification that
-        every user may read, points to it.
-        """
+        """Name it only to who may read it: what points here (notifications) takes it by sudo."""
         res = super()._compute_display_name()
         for message in self:
             try:
@@ -28,10 +24,6 @@ class MailMessage(models.Model):
             except AccessError:
                 message.display_name = _("Conversation")
         return res
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
 
     @api.model_create_multi
     def create(self, values_list):
@@ -47,7 +39,6 @@ class MailMessage(models.Model):
         return messages
 
     def write(self, vals):
-        """Let only its members move a message into a conversation."""
         res = super().write(vals)
         if vals.keys() & {"model", "res_id"}:
             self._check_place()
@@ -67,10 +58,6 @@ class MailMessage(models.Model):
             raise
         return res
 
-    # ------------------------------------------------------------
-    # BUSINESS
-    # ------------------------------------------------------------
-
     @api.model
     def _replace_own_addresses(self, values_list):
         """Put messaging aliases where users' own addresses would go out."""
@@ -87,29 +74,20 @@ class MailMessage(models.Model):
                 values[fname] = replaced[key]
 
     def _message_format_extras(self, format_reply):
-        """Quote no message of a conversation where it is answered elsewhere."""
+        """Quote no message of a conversation in an answer elsewhere."""
         # only whether it is one leaves
         format_reply = format_reply and self.sudo().parent_id.model != CONVERSATION
         return super()._message_format_extras(format_reply)
 
     def _check_place(self):
-        """Raise if a user writes into a conversation that they are no member of.
-
-        :raise AccessError:
-        """
+        """Raise an AccessError if a user writes into a conversation they are no member of."""
         if not self.env.su:
             # which of them are in conversations; the user's own rights are asked for these
             messages = self.sudo().filtered(lambda message: message.model == CONVERSATION)
-            conversations = self.env[CONVERSATION].browse(messages.mapped("res_id"))
-            conversations.check_access_rule("read")
+            self.env[CONVERSATION].browse(messages.mapped("res_id")).check_access_rule("read")
 
     def _check_open_to_user(self):
-        """Raise if one of these messages is in a conversation that the user may not read.
-
-        Also where the superuser reads on their behalf.
-
-        :raise AccessError:
-        """
+        """Raise if one is in a conversation closed to the user, also where sudo reads for them."""
         # which of them are in conversations; the user's own rights are asked for these
         private = self.sudo().filtered(lambda message: message.model == CONVERSATION)
         if private:

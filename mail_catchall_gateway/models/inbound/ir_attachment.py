@@ -23,34 +23,24 @@ class IrAttachment(models.Model):
         message, it neither looks at rules nor at the groups of the field.
         """
         if self and not self.env.su and self.env.is_system():
+            domain = [("res_model", "=", "mail.catchall.inbound"), ("res_field", "=", "raw")]
             # sudo: a rule hides the sources from who is asked about here
-            sources = self.sudo().search_count(
-                [
-                    ("id", "in", self.ids),
-                    ("res_model", "=", "mail.catchall.inbound"),
-                    ("res_field", "=", "raw"),
-                ]
-            )
-            if sources:
+            if self.sudo().search_count([("id", "in", self.ids), *domain]):
                 raise AccessError(_("The source of an inbound email cannot be read this way."))
         return super().check(mode, values=values)
 
     @api.model
     def _file_write(self, bin_value, checksum):
-        """Deliver no mail without what is attached to it: core only logs that the disk is full.
-
-        :raise OSError: if the file is not whole; the mail waits then
-        """
+        """Let a mail wait (OSError) until its files are whole: core only logs a full disk."""
         if not self._is_guarded():
             return super()._file_write(bin_value, checksum)
         try:
             fname = super()._file_write(bin_value, checksum)
             _check_whole(self._full_path(fname), len(bin_value))
         except OSError as error:
-            folder = self._filestore()
             if error.errno not in READ_ONLY_ERRORS:
                 raise
-            text = _("Odoo may not write into its filestore %s.", folder)
+            text = _("Odoo may not write into its filestore %s.", self._filestore())
             raise OSError(error.errno, text) from error
         return fname
 
@@ -72,10 +62,6 @@ class IrAttachment(models.Model):
         """
         return bool(self.env.context.get("catchall_source")) or delivery_of(self.env) is not None
 
-    # ------------------------------------------------------------
-    # SOURCES OF MAIL
-    # ------------------------------------------------------------
-
     @api.model
     def _store_sources(self, inbounds, sources):
         """Store the sources of inbound emails, safe on disk when the transaction is committed.
@@ -85,26 +71,18 @@ class IrAttachment(models.Model):
         :param list sources: bytes, in the order of ``inbounds``
         :raise OSError: if one is not whole on disk
         """
-        for raw in sources:
+        values = {
+            "name": "raw",
+            "res_model": inbounds._name,
+            "res_field": "raw",
+            "mimetype": "message/rfc822",
+        }
+        vals_list = []
+        for inbound, raw in zip(inbounds, sources, strict=True):
             self._remove_torn_file(raw)
-        attachments = (
-            self.sudo()  # sudo: nobody has a right to create sources
-            .with_context(catchall_source=True)
-            .create(
-                [
-                    {
-                        "name": "raw",
-                        "res_model": inbounds._name,
-                        "res_field": "raw",
-                        "res_id": inbound.id,
-                        "mimetype": "message/rfc822",
-                        "raw": raw,
-                    }
-                    for inbound, raw in zip(inbounds, sources, strict=True)
-                ]
-            )
-        )
-        self._sync_to_disk(attachments)
+            vals_list.append({**values, "res_id": inbound.id, "raw": raw})
+        # sudo: nobody has a right to create sources
+        self._sync_to_disk(self.sudo().with_context(catchall_source=True).create(vals_list))
 
     @api.model
     def _remove_torn_file(self, raw):
@@ -119,10 +97,7 @@ class IrAttachment(models.Model):
 
     @api.model
     def _sync_to_disk(self, attachments):
-        """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not.
-
-        :raise OSError: if a file is not there
-        """
+        """Outlive a power failure: PostgreSQL syncs at commit, the filestore does not."""
         paths = [self._full_path(fname) for fname in attachments.mapped("store_fname") if fname]
         with concurrent.futures.ThreadPoolExecutor(SYNC_THREADS) as pool:
             list(pool.map(_sync, {*paths, *map(os.path.dirname, paths)}))
@@ -139,7 +114,6 @@ def _check_whole(path, size):
 
 
 def _sync(path):
-    """Have the disk keep a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -62,14 +62,10 @@ class MailCatchallBlocked(models.Model):
 
     @api.model
     def _find(self, sender):
-        """Return what blocks a sender, or nothing.
-
-        :param str sender: normalized address
-        """
+        """Return what blocks a sender, a normalized address, or nothing."""
         ids = self._get_ids()
-        domain = sender.rpartition("@")[2]
         # sudo: the gateway asks, for whoever runs it
-        return self.sudo().browse(ids.get(sender) or ids.get(domain))
+        return self.sudo().browse(ids.get(sender) or ids.get(sender.rpartition("@")[2]))
 
     @api.model
     @tools.ormcache()

@@ -10,7 +10,7 @@ MEGABYTE = 1024 * 1024
 class MailCatchallDecision(models.AbstractModel):
     """What is decided about a mail before core sees it: one list of steps.
 
-    Other addons extend it by ``_inherit``. A step is a method that takes the row and what is known
+    Other addons extend it by ``_inherit``. A step takes the row and what is known of the mail
     (:class:`InboundMail`), and returns a :class:`Verdict` or None.
     """
 
@@ -55,10 +55,7 @@ class MailCatchallDecision(models.AbstractModel):
 
     @api.model
     def _decide(self, inbound, mail):
-        """Take the steps, and note on the row which it passed.
-
-        :return: the first Verdict, or None
-        """
+        """Return the first Verdict of the steps, or None; note on the row which it passed."""
         passed, verdict = [], None
         overruled = self._get_trust_steps() if mail.is_accepted else ()
         for step in self._get_steps():
@@ -70,10 +67,6 @@ class MailCatchallDecision(models.AbstractModel):
             passed.append(step.removeprefix("_step_").replace("_", " "))
         inbound.steps_passed = ", ".join(passed)
         return verdict
-
-    # ------------------------------------------------------------
-    # STEPS
-    # ------------------------------------------------------------
 
     def _step_probe(self, inbound, mail):
         """A test mail of the setup guide, or what a mail server reports about one."""
@@ -142,11 +135,7 @@ class MailCatchallDecision(models.AbstractModel):
         return Verdict("sender_rejected", "ignored" if policy == "reject" else "review", reason)
 
     def _get_authentication_policy(self, sender):
-        """Return the policy for a sender, and the user or domain of ours that they claim to be.
-
-        :param str sender: normalized address
-        :return tuple: policy, and the name of the user or domain; ``off`` for anybody else
-        """
+        """Return the policy for a sender, and the name of the user or domain they claim to be."""
         domain = self.env["mail.alias.domain"]._find_by_address(sender)
         if domain:
             return domain.authentication_policy, domain.name
@@ -166,14 +155,11 @@ class MailCatchallDecision(models.AbstractModel):
         if not parameters.get_param("mail_catchall_gateway.review_spam"):
             return None
         mark = spam_mark(mail.fields)
-        if not mark or self._is_allowed_sender(mail.sender):
-            return None
-        return Verdict("spam", "review", _("The mail server marked it: %s.", mark))
-
-    def _is_allowed_sender(self, sender):
         # sudo: core's list of allowed senders; yes or no
         allowed = self.env["mail.gateway.allowed"].sudo()
-        return bool(allowed.search_count([("email_normalized", "=", sender)]))
+        if not mark or allowed.search_count([("email_normalized", "=", mail.sender)]):
+            return None
+        return Verdict("spam", "review", _("The mail server marked it: %s.", mark))
 
     def _step_malformed(self, inbound, mail):
         """A mail whose header is longer than any that people send."""
@@ -183,8 +169,7 @@ class MailCatchallDecision(models.AbstractModel):
         """A mail without a recipient in our domains, that answers nothing of ours."""
         if mail.get_all("alias", "service", "unknown") or not mail.resolved:
             return None
-        gateway = self.env["mail.catchall.gateway"]
-        if inbound.server_id.object_id or gateway._find_parent(mail):
+        if inbound.server_id.object_id or self.env["mail.catchall.parent"]._find(mail):
             return None
         addresses = ", ".join(list(mail.resolved)[:5])
         reason = _("None of its recipients is in one of our domains: %s.", addresses)

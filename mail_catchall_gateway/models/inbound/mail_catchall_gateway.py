@@ -22,27 +22,15 @@ class MailCatchallGateway(models.AbstractModel):
 
     @api.model
     def _process(self, inbound):
-        """Decide about an inbound email and deliver it.
-
-        :return Verdict:
-        :raise Exception: whatever core raises
-        """
+        """Decide about an inbound email, deliver it, and return the Verdict."""
         mail = self._prepare_mail(inbound, inbound._get_source())
         mail = self._compare_with_earlier(inbound, mail)
         verdict = self.env["mail.catchall.decision"]._decide(inbound, mail)
         return verdict or self._deliver(inbound, mail)
 
-    # ------------------------------------------------------------
-    # WHAT IS KNOWN
-    # ------------------------------------------------------------
-
     @api.model
     def _prepare_mail(self, inbound, raw):
-        """Find out who wrote a mail and for whom it is, and note that on its row.
-
-        :param bytes raw: source of the message (RFC 5322)
-        :return InboundMail:
-        """
+        """Return what is known about a mail (an InboundMail), and note it on its row."""
         header = source.header_fields(raw)
         envelope, named = self._get_envelope(inbound, header), header_recipients(header)
         recipients = self.env["mail.catchall.recipients"]
@@ -70,6 +58,7 @@ class MailCatchallGateway(models.AbstractModel):
                 "recipients": ", ".join(envelope),
                 "alias_ids": [Command.set(sorted(mail.get_alias_ids(served)))],
                 "subaddress": ", ".join(sorted(details)),
+                "company_id": (recipients._find_company(mail) or inbound.company_id).id,
             }
         )
         return mail
@@ -94,8 +83,6 @@ class MailCatchallGateway(models.AbstractModel):
         A catch-all mailbox gets a copy for each of our recipients. Another mailbox, or the same
         after a crash, may have it too. The Message-Id of what a user sends from their own mailbox
         is not that of the message, so that core does not know it again.
-
-        :return InboundMail:
         """
         found = inbound._find_earlier(mail.fields)
         earlier = found.filtered(lambda other: not other._is_another_mail(inbound))
@@ -116,32 +103,8 @@ class MailCatchallGateway(models.AbstractModel):
         return mail
 
     @api.model
-    def _find_parent(self, mail):
-        """Return the message that a mail answers, if its thread still exists."""
-        values = {name.lower(): value for name, value in reversed(mail.fields)}
-        thread = self.env["mail.thread"].with_context(**{CONTEXT_KEY: Delivery(mail)})
-        parent = thread._get_parent_message(
-            {
-                "in_reply_to": source.decode_ids(values.get("in-reply-to", "")),
-                "references": source.decode_ids(values.get("references", "")),
-            }
-        )
-        if not parent or not parent.res_id or parent.model not in self.env:
-            return self.env["mail.message"]
-        # sudo: only whether the document exists
-        exists = self.env[parent.model].sudo().browse(parent.res_id).exists()
-        return parent if exists else self.env["mail.message"]
-
-    # ------------------------------------------------------------
-    # HANDING OVER TO CORE
-    # ------------------------------------------------------------
-
-    @api.model
     def _deliver(self, inbound, mail):
-        """Let core route and post a mail, with the recipients found.
-
-        :return Verdict:
-        """
+        """Let core route and post a mail, and return the Verdict."""
         delivery = self._run_core(inbound, mail)
         verdict = self._conclude(inbound, delivery)
         if (verdict.code, verdict.action) == ("unrouted", "review"):
@@ -152,11 +115,9 @@ class MailCatchallGateway(models.AbstractModel):
 
     @api.model
     def _run_core(self, inbound, mail, model=None, thread_id=None):
-        """Call core's gateway.
+        """Call core's gateway, and return the Delivery.
 
         :param str model: where the mail goes if nobody else gets it; without, as its mailbox says
-        :param int thread_id: the document there
-        :return Delivery: the mail, and what core did with it
         """
         server = inbound.server_id
         try:
@@ -218,18 +179,17 @@ class MailCatchallGateway(models.AbstractModel):
         inbound._store([(mail.source, values)])
         self.env["mail.catchall.queue"]._trigger()
 
-    # ------------------------------------------------------------
-    # VERDICT
-    # ------------------------------------------------------------
-
     @api.model
     def _conclude(self, inbound, delivery):
         """Return the verdict on a mail that core has processed."""
         mail, outcome = delivery.mail, delivery.outcome
         if outcome.verdict:
             return outcome.verdict
+        if outcome.loop == "header":
+            return Verdict("loop", "ignored", _("Answer to a rejection that the gateway sent."))
         if outcome.loop:
-            return Verdict("loop", "ignored", self._get_loop_reason(outcome))
+            reason = _("Too many mails of this sender in a short time.")
+            return Verdict("loop", "ignored", self._add_told(outcome, reason))
         if outcome.routes is None and not self._is_for_nobody(mail):
             return Verdict("duplicate", "ignored", _("A message with this Message-Id exists."))
         if outcome.rejected_by and not outcome.routes:
@@ -257,12 +217,6 @@ class MailCatchallGateway(models.AbstractModel):
         return not unknown.isdisjoint(mail.recipients or unknown)
 
     @api.model
-    def _get_loop_reason(self, outcome):
-        if outcome.loop == "header":
-            return _("Answer to a rejection that the gateway sent.")
-        return self._add_told(outcome, _("Too many mails of this sender in a short time."))
-
-    @api.model
     def _add_told(self, outcome, reason):
         """Return a reason, and whether the sender knows it."""
         if outcome.rejection:
@@ -272,7 +226,7 @@ class MailCatchallGateway(models.AbstractModel):
     @api.model
     def _get_route_code(self, delivery):
         outcome = delivery.outcome
-        if delivery.mail.automatic.kind == "replied":
+        if delivery.mail.is_machine_answer:
             return "auto_reply"
         if outcome.is_reply:
             return "user_reply" if outcome.author_user_id else "reply"
@@ -280,10 +234,6 @@ class MailCatchallGateway(models.AbstractModel):
         if not aliases:
             return "fallback"
         return "user_alias" if all(alias.is_user_alias for alias in aliases) else "alias"
-
-    # ------------------------------------------------------------
-    # UNKNOWN ADDRESSES
-    # ------------------------------------------------------------
 
     @api.model
     def _handle_unrouted(self, inbound, delivery, verdict):
@@ -334,11 +284,7 @@ class MailCatchallGateway(models.AbstractModel):
 
     @api.model
     def _deliver_to(self, inbound, mail, alias, note=""):
-        """Deliver a mail to one alias, whatever its recipients.
-
-        :param str note: shown above its text
-        :return Verdict:
-        """
+        """Deliver a mail to one alias, whatever its recipients, with a note above its text."""
         name = alias.alias_full_name
         recipient = Recipient(name, "alias", name, "", (alias.id,))
         inbound.alias_ids |= alias

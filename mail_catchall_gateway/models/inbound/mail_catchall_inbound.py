@@ -2,7 +2,7 @@ import functools
 import logging
 import xmlrpc.client
 
-from odoo import _, api, fields, models
+from odoo import _, api, fields, models, tools
 from odoo.exceptions import AccessError, UserError
 from odoo.service.model import retrying
 
@@ -18,6 +18,8 @@ MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 OPEN_STATES = ("review", "failed")
 #: States in which they may decide about it again.
 REVIEW_STATES = (*OPEN_STATES, "ignored", "bounced", "discarded")
+#: What a row has in common with the summary of its source.
+SUMMARY_FIELDS = ("message_id", "email_from", "email_to", "email_cc", "date")
 #: Characters of a header that are shown.
 MAX_HEADER = 50_000
 
@@ -238,30 +240,23 @@ class MailCatchallInbound(models.Model):
             (partner, "mail.catchall.inbound/review", {}) for partner in managers.partner_id
         )
 
-    # ------------------------------------------------------------
-    # RIGHTS
-    # ------------------------------------------------------------
-
     def _check_readable(self):
         """Raise if the user may not read these records.
 
-        Nothing else asks where somebody takes a field that is not stored from a record by number
-        (``mapped`` by a remote call).
-
-        :raise AccessError:
+        Nothing else asks where a remote call takes a field that is not stored (``mapped``).
         """
         self.check_access_rights("read")
         self.check_access_rule("read")
 
-    def _check_reviewable(self):
-        """Raise if the user may not decide about these mails, or if that is over.
-
-        :raise AccessError: if they are no manager, or the mail is another company's
-        :raise UserError: if a mail was delivered meanwhile, or is still waiting
-        """
+    def _check_manageable(self):
+        """Raise if the user is no manager, or one of these mails is another company's."""
         self._check_readable()
         if not self.env.user.has_group(MANAGER_GROUP):
             raise AccessError(_("Only managers of the gateway decide about mail."))
+
+    def _check_reviewable(self):
+        """Raise if the user may not decide about these mails, or if that is over."""
+        self._check_manageable()
         for inbound in self:
             if inbound.is_source_dropped:
                 raise UserError(
@@ -278,10 +273,7 @@ class MailCatchallInbound(models.Model):
                 )
 
     def _check_open(self):
-        """Raise if no manager has to look into these mails.
-
-        :raise AccessError: if the content of one is none of the managers' business
-        """
+        """Raise if the content of one of these mails is none of the managers' business."""
         self._check_reviewable()
         if not all(inbound.is_open for inbound in self):
             raise AccessError(_("Only what waits for review may be looked into."))
@@ -291,7 +283,17 @@ class MailCatchallInbound(models.Model):
     # ------------------------------------------------------------
 
     def action_process(self):
-        """Decide afresh: aliases, domains or settings may have changed since."""
+        """Decide afresh: aliases, domains or settings may have changed since.
+
+        Mail that waits for its next attempt is tried at once, by the queue.
+        """
+        waiting = self.filtered(lambda inbound: inbound.state == "pending")
+        waiting._check_manageable()
+        if waiting:
+            # sudo: managers write no inbound email themselves
+            waiting.sudo().next_attempt = False
+            self.env["mail.catchall.queue"]._trigger()
+        self -= waiting
         self._review(_("Processed again"), self._process_again)
         return True
 
@@ -318,10 +320,11 @@ class MailCatchallInbound(models.Model):
     def action_discard(self):
         """Put away for good what nobody needs."""
         reason = _("Discarded by %s.", self.env.user.name)
-        self._review(
-            _("Discarded"),
-            lambda _review, inbound: Verdict(inbound.verdict_code, "discarded", reason),
-        )
+
+        def discard(_review, inbound):
+            return Verdict(inbound.verdict_code, "discarded", reason)
+
+        self._review(_("Discarded"), discard)
         return True
 
     def action_download(self):
@@ -394,11 +397,9 @@ class MailCatchallInbound(models.Model):
         }
 
     def _log(self, action, note=""):
-        """Note what the user did with this mail."""
+        values = {"inbound_id": self.id, "action": action, "note": note}
         # sudo: the log is for the superuser alone to write
-        self.env["mail.catchall.inbound.log"].sudo().create(
-            {"inbound_id": self.id, "action": action, "note": note}
-        )
+        self.env["mail.catchall.inbound.log"].sudo().create(values)
 
     # ------------------------------------------------------------
     # STORING
@@ -429,27 +430,20 @@ class MailCatchallInbound(models.Model):
 
     @api.model
     def _store(self, mails):
-        """Create a row for each mail, safe on disk when the transaction is committed.
+        """Return new rows for mails, safe on disk when the transaction is committed.
 
         :param list mails: (source as bytes, further field values)
-        :return: the new records, in the same order
         """
         vals_list = []
+        companies = self.env["mail.catchall.recipients"]
         for raw, values in mails:
             summary = source.summarize(raw)
-            vals_list.append(
-                {
-                    "name": summary.subject,
-                    "message_id": summary.message_id,
-                    "answers_to": " ".join(summary.answers_to),
-                    "email_from": summary.email_from,
-                    "email_to": summary.email_to,
-                    "email_cc": summary.email_cc,
-                    "date": summary.date,
-                    "size": len(raw),
-                    **values,
-                }
-            )
+            vals = {name: getattr(summary, name) for name in SUMMARY_FIELDS}
+            # until its recipients are known for sure, or if it never can be read
+            named = f"{values.get('envelope_to')},{summary.email_to},{summary.email_cc}"
+            company = companies._find_company_of(tools.email_normalize_all(named))
+            vals.update(name=summary.subject, size=len(raw), company_id=company.id)
+            vals_list.append({**vals, "answers_to": " ".join(summary.answers_to), **values})
         # sudo: no user may create rows; callers have asked for their rights
         inbounds = self.sudo().create(vals_list)
         self.env["ir.attachment"]._store_sources(inbounds, [raw for raw, _values in mails])
@@ -457,24 +451,12 @@ class MailCatchallInbound(models.Model):
 
     @api.model
     def _receive_by_lmtp(self, raw, sender, recipients, server_id):
-        """Take in a mail, one row for all recipients of the transaction, and commit it.
-
-        :return str: reply to each recipient
-        """
+        """Take in a mail for these recipients, commit it, and return the reply to each."""
         receive = functools.partial(self.receive, raw, recipients, server_id)
         inbound = self.browse(retrying(receive, self.env))
-        _logger.info(
-            "Mail from %s to %s with Message-Id %s: stored as email %s",
-            sender,
-            ", ".join(recipients),
-            inbound.message_id,
-            inbound.id,
-        )
+        text = "Mail from %s to %s with Message-Id %s: stored as email %s"
+        _logger.info(text, sender, ", ".join(recipients), inbound.message_id, inbound.id)
         return f"250 2.1.5 Stored as email {inbound.id}"
-
-    # ------------------------------------------------------------
-    # SOURCE
-    # ------------------------------------------------------------
 
     def _get_source_attachments(self):
         domain = [("res_model", "=", self._name), ("res_field", "=", "raw")]
@@ -491,8 +473,7 @@ class MailCatchallInbound(models.Model):
     def _get_source(self):
         """Return the source of this mail as bytes; nothing if it was dropped.
 
-        :raise UserError: if its file is not there: core reads it as an empty one, and an empty mail
-            would be delivered in its place
+        :raise UserError: if its file is gone: core reads an empty mail, and would deliver that
         """
         self.ensure_one()
         files = self.env.context.get("catchall_source_files")
@@ -521,15 +502,8 @@ class MailCatchallInbound(models.Model):
         """Write the final state. The only place that does, but for errors."""
         if self.state == "failed" and verdict.action != "failed":
             self._close_activities()
-        self.write(
-            {
-                "state": verdict.action,
-                "verdict_code": verdict.code,
-                "reason": verdict.reason,
-                "error": False,
-                "next_attempt": False,
-            }
-        )
+        values = {"state": verdict.action, "verdict_code": verdict.code, "reason": verdict.reason}
+        self.write({**values, "error": False, "next_attempt": False})
         _logger.info(
             "Mail from %s to %s with Message-Id %s: %s (%s) %s",
             self.email_from,
@@ -552,7 +526,6 @@ class MailCatchallInbound(models.Model):
         return inbounds.mail_message_ids.exists().sorted("id", reverse=True)
 
     def _split_recipients(self):
-        """Return the envelope recipients of this mail."""
         return [address for address in (self.recipients or "").split(", ") if address]
 
     def _get_addressees(self):
@@ -564,13 +537,9 @@ class MailCatchallInbound(models.Model):
 
         Without a Message-Id it is the same only to the last octet, its Received lines included: a
         mailbox that was numbered anew (UIDVALIDITY), or a mail server that was not sure.
-
-        :param list header: its (name, value) pairs
         """
-        domain = [
-            ("id", "!=", self.id),
-            ("state", "in", ("delivered", "review", "bounced", "discarded")),
-        ]
+        states = ("delivered", "review", "bounced", "discarded")
+        domain = [("id", "!=", self.id), ("state", "in", states)]
         if self.message_id:
             return self.search([("message_id", "=", self.message_id), *domain], order="id")
         if not any(name.lower() == "received" for name, _value in header):

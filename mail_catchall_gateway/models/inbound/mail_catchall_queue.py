@@ -5,7 +5,7 @@ import traceback
 
 import psycopg2
 
-from odoo import _, api, fields, models, tools
+from odoo import SUPERUSER_ID, _, api, fields, models, tools
 from odoo.service.model import retrying
 
 from ...tools import pauses
@@ -40,15 +40,13 @@ class MailCatchallQueue(models.AbstractModel):
 
     @api.model
     def _get_rows(self):
-        # sudo: the queue, for a scheduled action, the listener, or an administrator who fetches
-        return self.env["mail.catchall.inbound"].sudo()
+        """Return the model of the rows, whoever has the queue processed."""
+        # OdooBot: what a mail becomes is not the user's who pressed a button, nor in their language
+        return self.env(user=SUPERUSER_ID, context={})["mail.catchall.inbound"]
 
     @api.model
     def _trigger(self, at=None):
-        """Have the scheduled action run now, or at a time.
-
-        :param datetime at: naive UTC
-        """
+        """Have the scheduled action run now, or at a time (naive UTC)."""
         self.env.ref("mail_catchall_gateway.ir_cron_process_inbound")._trigger(at=at)
 
     @api.model
@@ -67,10 +65,6 @@ class MailCatchallQueue(models.AbstractModel):
         """Return how many seconds a run may take, well before Odoo ends the worker."""
         names = ("limit_time_real", "limit_time_real_cron", "limit_time_cpu")
         return 0.75 * smallest_limit((tools.config[name] for name in names), 600)
-
-    # ------------------------------------------------------------
-    # PROCESSING
-    # ------------------------------------------------------------
 
     @api.model
     def _process_waiting(self, until=None):
@@ -98,10 +92,7 @@ class MailCatchallQueue(models.AbstractModel):
 
     @api.model
     def _process_claimed(self, inbounds, until):
-        """Process what this worker took, and give back what it does not come to.
-
-        :return: those given back
-        """
+        """Process what this worker took; give back and return what it does not come to."""
         for position, inbound in enumerate(inbounds._with_source_files()):
             if position and time.monotonic() > until:
                 left = inbounds[position:]
@@ -129,9 +120,8 @@ class MailCatchallQueue(models.AbstractModel):
         if inbound.state != "processing":
             return  # another worker was faster
         if inbound.attempt_count > MAX_ATTEMPTS:
-            raise RuntimeError(
-                f"the process ended while it handled this mail, {MAX_ATTEMPTS} times"
-            )
+            text = f"the process ended while it handled this mail, {MAX_ATTEMPTS} times"
+            raise RuntimeError(text)
         if not inbound.verdict_code:
             # nothing was ever decided about it, so that there is nothing to be read
             for name in ("alias_ids", "mail_message_ids"):
@@ -170,10 +160,6 @@ class MailCatchallQueue(models.AbstractModel):
             if is_last:
                 row._schedule_for_managers(_("An email could not be processed"), row.reason)
         inbound.invalidate_recordset()
-
-    # ------------------------------------------------------------
-    # TAKING ROWS
-    # ------------------------------------------------------------
 
     @api.model
     def _claim(self):
@@ -252,10 +238,7 @@ class MailCatchallQueue(models.AbstractModel):
 
     @api.model
     def _release(self, inbounds, seconds=0):
-        """Give rows back as if they had never been taken.
-
-        :param int seconds: for how long they are left alone
-        """
+        """Give rows back as if they had never been taken, to be left alone for some seconds."""
         if not inbounds:
             return
         next_attempt = seconds and fields.Datetime.now() + datetime.timedelta(seconds=seconds)
@@ -275,10 +258,6 @@ class MailCatchallQueue(models.AbstractModel):
             self._trigger(at=next_attempt)
         # for the other workers
         self.env.cr.commit()  # pylint: disable=invalid-commit
-
-    # ------------------------------------------------------------
-    # COPIES OF A MAIL
-    # ------------------------------------------------------------
 
     @api.model
     def _lock_for_worker(self, inbounds):
@@ -318,10 +297,7 @@ class MailCatchallQueue(models.AbstractModel):
 
     @api.model
     def _lock_for_transaction(self, inbound):
-        """Keep workers from a mail and its copies until this transaction ends.
-
-        :return bool: False if a worker has one of them in hands
-        """
+        """Keep workers from a mail and its copies in this transaction; False if one has them."""
         key = inbound.message_id or f"{inbound._name},{inbound.size}"
         self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [key])
         if not self.env.cr.fetchone()[0]:

@@ -18,17 +18,11 @@ class MailCatchallRejection(models.AbstractModel):
     _name = "mail.catchall.rejection"
     _description = "Rejections of Inbound Emails"
 
-    # ------------------------------------------------------------
-    # BY MAIL
-    # ------------------------------------------------------------
-
     @api.model
     def _reject(self, inbound, delivery, addresses, reason):
         """Tell the sender of a mail that its addresses do not exist, as core does.
 
-        :param list addresses: those that it was written to
         :param str reason: the same for the administrator
-        :return Verdict:
         """
         company = inbound.company_id or self.env.company
         body = self._render_unrouted(addresses, company, [delivery.mail.sender])
@@ -39,12 +33,10 @@ class MailCatchallRejection(models.AbstractModel):
 
     @api.model
     def _send(self, inbound, delivery, body):
-        """Queue a rejection, if the sender may be told, and note that.
+        """Queue a rejection, if the sender may be told, note that, and return whether they are.
 
         :param Delivery delivery: its outcome says by which code it is known, and afterwards why
             the sender was not told
-        :param Markup body: what the sender is told
-        :return bool: whether it is sent
         """
         tag = tools.generate_tracking_message_id("loop-detection-bounce-email")
         header = repair(cut_header(delivery.mail.source)[0]).message
@@ -60,31 +52,21 @@ class MailCatchallRejection(models.AbstractModel):
         """Remember a sender who was told, to tell them only once a day."""
         if outcome.rejection:
             address, code = outcome.rejection
-            today = fields.Date.today()
-            inbound.write(
-                {"rejection_email": address, "rejection_code": code, "rejection_date": today}
-            )
+            values = {"rejection_email": address, "rejection_code": code}
+            inbound.write({**values, "rejection_date": fields.Date.today()})
 
     @api.model
     def _get_silence(self, delivery, address):
-        """Return why a sender is not told about a rejection, or an empty text.
-
-        :param str address: normalized address that would be told
-        """
+        """Return why a sender, a normalized address, is not told, or an empty text."""
         if not address or not may_answer(delivery.mail.fields):
             return _("It has no sender who can be told.")
+        domain = [
+            ("rejection_email", "=", address),
+            ("rejection_code", "=", delivery.outcome.rejection_code),
+            ("rejection_date", "=", fields.Date.today()),
+        ]
         # sudo: whether this sender was told today, by whatever company; yes or no
-        told = (
-            self.env["mail.catchall.inbound"]
-            .sudo()
-            .search_count(
-                [
-                    ("rejection_email", "=", address),
-                    ("rejection_code", "=", delivery.outcome.rejection_code),
-                    ("rejection_date", "=", fields.Date.today()),
-                ]
-            )
-        )
+        told = self.env["mail.catchall.inbound"].sudo().search_count(domain)
         return _("The sender was told so today already.") if told else ""
 
     @api.model
@@ -92,21 +74,13 @@ class MailCatchallRejection(models.AbstractModel):
         """Return what senders are told of unknown addresses, in their language.
 
         In that of the company where they have several.
-
-        :param list senders: normalized addresses
-        :return Markup:
         """
         partners = self.env["res.partner"]
         langs = {partners._find_lang(sender, company) for sender in senders}
         lang = langs.pop() if len(langs) == 1 else partners._find_lang("", company)
-        return (
-            self.env["ir.qweb"]
-            .with_context(lang=lang)
-            ._render(
-                "mail_catchall_gateway.bounce_unrouted",
-                {"addresses": addresses, "company": company},
-            )
-        )
+        qweb = self.env["ir.qweb"].with_context(lang=lang)
+        values = {"addresses": addresses, "company": company}
+        return qweb._render("mail_catchall_gateway.bounce_unrouted", values)
 
     @api.model
     def _get_loop_mark(self):
@@ -115,10 +89,6 @@ class MailCatchallRejection(models.AbstractModel):
         uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid")
         return tools.hmac(self.env(su=True), "mail_catchall_gateway-loop", uuid)[:32]
 
-    # ------------------------------------------------------------
-    # AT THE DOOR
-    # ------------------------------------------------------------
-
     @api.model
     def _refuse_recipient(self, address, server):
         """Return why mail for an address is refused while it is being handed over (RFC 2033).
@@ -126,7 +96,6 @@ class MailCatchallRejection(models.AbstractModel):
         Only what would be rejected afterwards for sure: an unknown address of a domain that tells
         senders so, and that no setting delivers elsewhere.
 
-        :param str address: envelope recipient
         :param server: mailbox whose settings count, or none
         :return str: reply, or an empty one
         """

@@ -38,15 +38,9 @@ class MailCatchallRetention(models.AbstractModel):
 
     @api.model
     def _drop_sources(self, states, limit):
-        """Drop the sources of mails that are in one of these states since before ``limit``.
-
-        The files go with core's ``_gc_file_store``.
-        """
-        domain = [
-            ("state", "in", states),
-            ("write_date", "<", limit),
-            ("is_source_dropped", "!=", True),
-        ]
+        """Drop the sources of mails in these states since then; core collects the files."""
+        domain = [("state", "in", states), ("write_date", "<", limit)]
+        domain.append(("is_source_dropped", "!=", True))
         # sudo: autovacuum
         rows = self.env["mail.catchall.inbound"].sudo()
         while inbounds := rows.search(domain, limit=GC_BATCH, order="id"):

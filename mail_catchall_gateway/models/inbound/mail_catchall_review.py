@@ -66,10 +66,7 @@ class MailCatchallReview(models.AbstractModel):
 
     @api.model
     def _render_preview(self, inbound):
-        """Return what a manager sees of a mail: its text without its images, its files' names.
-
-        :return Markup:
-        """
+        """Return what a manager sees of a mail: its text without its images, its files' names."""
         try:
             text, is_html, names = read_content(inbound._get_source())
         except UserError as error:
@@ -88,16 +85,11 @@ class MailCatchallReview(models.AbstractModel):
             body += Markup("<p><i>%s</i></p>") % attached
         return body
 
-    # ------------------------------------------------------------
-    # WHERE MANAGERS SEND IT
-    # ------------------------------------------------------------
-
     @api.model
     def _get_written_to(self, inbound):
         """Return for whom a mail was delivered, or else the recipients that it names."""
-        return inbound._split_recipients() or list(
-            header_recipients(header_fields(inbound._get_source()))
-        )
+        recipients = inbound._split_recipients()
+        return recipients or list(header_recipients(header_fields(inbound._get_source())))
 
     @api.model
     def _get_recipients(self, inbound):
@@ -112,58 +104,46 @@ class MailCatchallReview(models.AbstractModel):
 
     @api.model
     def _check_may_redirect(self, inbound, alias=None):
-        """Raise if this is a copy of what was delivered, and would go to somebody else.
+        """Raise if a letter to others, which no manager has to look into, would go elsewhere.
 
-        It is the letter of its recipients, which managers do not read.
-
-        :raise UserError:
+        It belongs to its recipients. A manager would read it by delivering it to themselves.
         """
-        if inbound.verdict_code != "duplicate":
+        recipients = [r for r in self._get_recipients(inbound) if r.kind == "alias"]
+        is_copy = inbound.verdict_code == "duplicate"
+        if inbound.is_open or not (recipients or is_copy):
             return
-        recipients = self._get_recipients(inbound)
-        if not alias or not any(alias.id in recipient.alias_ids for recipient in recipients):
-            name = inbound.name or inbound.message_id
+        if alias and any(alias.id in recipient.alias_ids for recipient in recipients):
+            return
+        name = inbound.name or inbound.message_id
+        if is_copy:
             raise UserError(_("“%s” was delivered: its copies go to nobody else.", name))
+        raise UserError(_("“%s” can only be delivered to the addresses it was written to.", name))
 
     @api.model
     def _prepare_accepted(self, inbound):
-        """Return what is known about a mail that a manager wants to be delivered.
-
-        :return InboundMail:
-        """
+        """Return what is known about a mail that a manager wants to be delivered."""
         inbound.is_accepted = True
         return self.env["mail.catchall.gateway"]._prepare_mail(inbound, inbound._get_source())
 
     @api.model
     def _route_to(self, inbound, alias):
-        """Deliver a mail to an alias, whatever its recipients.
-
-        :return Verdict:
-        """
+        """Deliver a mail to an alias, whatever its recipients."""
         self._check_may_redirect(inbound, alias)
         mail = self._prepare_accepted(inbound)
         return self.env["mail.catchall.gateway"]._deliver_to(inbound, mail, alias)
 
     @api.model
     def _attach_to(self, inbound, document):
-        """Post a mail on a document, whatever its recipients.
-
-        :return Verdict:
-        """
+        """Post a mail on a document, whatever its recipients."""
         self._check_may_redirect(inbound)
         mail = self._prepare_accepted(inbound).redirected()
         gateway = self.env["mail.catchall.gateway"]
-        return gateway._conclude(
-            inbound, gateway._run_core(inbound, mail, document._name, document.id)
-        )
+        delivery = gateway._run_core(inbound, mail, document._name, document.id)
+        return gateway._conclude(inbound, delivery)
 
     @api.model
     def _send_back(self, inbound, body):
-        """Tell the sender of a mail that it has no receiver.
-
-        :param Markup body: what they are told
-        :return Verdict:
-        """
+        """Tell the sender of a mail by this text that it has no receiver."""
         mail = self.env["mail.catchall.gateway"]._prepare_mail(inbound, inbound._get_source())
         delivery = Delivery(mail)
         delivery.outcome.rejection_code = f"manual-{inbound.id}"

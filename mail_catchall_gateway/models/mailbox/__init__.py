@@ -1,2 +1,1 @@
 from . import fetchmail_server
-from . import mail_catchall_listener

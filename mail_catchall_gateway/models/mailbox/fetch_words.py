@@ -13,11 +13,7 @@ from ...tools.message.header_text import one_line
 
 
 class FetchWords:
-    """Says how fetching went, and what an error means, in the language of the user.
-
-    Arguments:
-        server: ``fetchmail.server``, where an error is told of
-    """
+    """Says how fetching a mailbox went, and what an error means, in the language of the user."""
 
     def __init__(self, server):
         self.server = server
@@ -50,10 +46,6 @@ class FetchWords:
                 sentences.append(_("There is more: it goes on by itself."))
         return " ".join(sentences)
 
-    def describe_problems(self, problems):
-        """Return which mails were not fetched, of those that a mailbox tells of."""
-        return _("Not fetched: %s", "; ".join(problems)[:500]) if problems else ""
-
     def describe_error(self, error):
         """Return what an error means to an administrator who sets the mailbox up."""
         name, port, text = self.server.server, self.server.port, get_error_text(error)
@@ -81,9 +73,6 @@ class FetchWords:
 
 def get_error_text(error):
     """Return an error's text, where a library may have put what the server sent as bytes."""
-    if isinstance(error, (OSError, UnicodeError)):
-        text = str(error)
-    else:
-        parts = (p.decode(errors="replace") if isinstance(p, bytes) else str(p) for p in error.args)
-        text = " ".join(parts)
-    return one_line(text) or type(error).__name__
+    parts = [str(error)] if isinstance(error, (OSError, UnicodeError)) else error.args
+    texts = (p.decode(errors="replace") if isinstance(p, bytes) else str(p) for p in parts)
+    return one_line(" ".join(texts)) or type(error).__name__

@@ -11,7 +11,6 @@ from ...tools.addresses.recipients import RECIPIENT_HEADERS
 from ...tools.mailbox.imap_mailbox import ImapMailbox
 from ...tools.mailbox.mailbox import FetchResult
 from ...tools.mailbox.pop_mailbox import PopMailbox
-from ...tools.time_limit import share
 from .fetch_words import FetchWords
 from .mailbox_reader import MailboxReader
 
@@ -23,9 +22,11 @@ CONNECTION_FIELDS = set(
 )
 #: Fields that decide whether, and how, a listener watches a mailbox.
 WATCHED_FIELDS = CONNECTION_FIELDS | {"active", "is_catchall", "max_message_size", "object_id"}
+#: PostgreSQL channel on which a listener (``cli/``) hears that mailboxes changed.
+CHANNEL = "mail_catchall_mailbox"
 #: Managers hear of a mailbox that fails for so long.
 ALARM_AFTER = datetime.timedelta(days=1)
-#: Seconds of one fetch for a listener: after them it looks whether it is to end.
+#: Seconds that a listener fetches or processes: then it looks whether it is to end.
 SLICE_SECONDS = 20
 #: Seconds after which a listener tries a mailbox again that another process reads.
 BUSY_SECONDS = 1
@@ -119,65 +120,50 @@ class FetchmailServer(models.Model):
             else:
                 server.fetch_status = "ok" if server.last_success else "new"
 
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
-
     @api.constrains("is_catchall", "after_fetch", "archive_folder", "folder")
-    def _check_archive_folder(self):
-        for server in self.filtered(lambda s: s.is_catchall and s.after_fetch == "move"):
-            if not server.archive_folder:
-                raise ValidationError(
-                    _("Name the folder that mail from %s is moved to.", server.display_name)
-                )
-            folders = [server.archive_folder, server.folder or "INBOX"]
-            # RFC 3501, 5.1: that one name in any case
-            folders = ["INBOX" if name.upper() == "INBOX" else name for name in folders]
-            if folders[0] == folders[1]:
-                raise ValidationError(
-                    _("Mail from %s cannot be moved to where it is.", server.display_name)
-                )
-
-    @api.constrains("folder", "archive_folder")
     def _check_folders(self):
-        for name in filter(None, [*self.mapped("folder"), *self.mapped("archive_folder")]):
-            if not name.isprintable():
+        for server in self:
+            # RFC 3501, 5.1: that one name in any case
+            folder, archive = (
+                "INBOX" if name.upper() == "INBOX" else name
+                for name in (server.folder or "INBOX", server.archive_folder or "")
+            )
+            if not (folder + archive).isprintable():
                 raise ValidationError(_("The name of a folder has no line breaks."))
+            if not server.is_catchall or server.after_fetch != "move":
+                continue
+            name = server.display_name
+            if not archive:
+                raise ValidationError(_("Name the folder that mail from %s is moved to.", name))
+            if archive == folder:
+                raise ValidationError(_("Mail from %s cannot be moved to where it is.", name))
 
     @api.constrains("batch_size", "trusted_hops", "max_message_size", "leave_days")
     def _check_numbers(self):
-        if any(not 1 <= server.batch_size <= 500 for server in self):
-            raise ValidationError(_("A batch holds at least one mail, and at most 500."))
-        numbers = ("trusted_hops", "max_message_size", "leave_days")
-        if any(server[name] < 0 for server in self for name in numbers):
-            raise ValidationError(_("A number of lines, megabytes or days cannot be negative."))
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
+        for server in self:
+            if not 1 <= server.batch_size <= 500:
+                raise ValidationError(_("A batch holds at least one mail, and at most 500."))
+            if min(server.trusted_hops, server.max_message_size, server.leave_days) < 0:
+                raise ValidationError(_("A number of lines, megabytes or days cannot be negative."))
 
     @api.model_create_multi
     def create(self, vals_list):
         servers = super().create(vals_list)
-        self.env["mail.catchall.listener"]._notify()
+        self._notify_listeners()
         return servers
 
     def write(self, values):
-        """Try a mailbox again at once when somebody changed how it is reached."""
+        """Try a mailbox again at once when somebody changes how it is reached."""
         if CONNECTION_FIELDS & values.keys() and "next_fetch" not in values:
             values = {**values, "next_fetch": False}
         res = super().write(values)
         if WATCHED_FIELDS & values.keys():
-            self.env["mail.catchall.listener"]._notify()
+            self._notify_listeners()
         return res
 
     def unlink(self):
-        self.env["mail.catchall.listener"]._notify()
+        self._notify_listeners()
         return super().unlink()
-
-    # ------------------------------------------------------------
-    # ACTIONS
-    # ------------------------------------------------------------
 
     def action_fetch_now(self):
         """Fetch these catch-all mailboxes, whether they failed before or not, and say how it went.
@@ -208,10 +194,6 @@ class FetchmailServer(models.Model):
             },
         }
 
-    # ------------------------------------------------------------
-    # SETTINGS
-    # ------------------------------------------------------------
-
     @api.model
     def _find_catchall_candidates(self):
         """Return the mailboxes that may be the catch-all, though nobody said so; likeliest first.
@@ -224,10 +206,7 @@ class FetchmailServer(models.Model):
         return mailboxes.sorted(lambda m: m.user not in addresses)
 
     def _get_recipient_settings(self):
-        """Return the names of recipient headers, and the addresses of the mailbox itself.
-
-        A mail that the mailbox's own address is all that is known of was written to the catchall.
-        """
+        """Return the names of recipient headers, and the addresses of the catchall itself."""
         own = [self.user] if "@" in (self.user or "") else []
         # written as in a mail too, with the colon
         names = [name for name in re.split(r"[\s,;:]+", self.recipient_headers or "") if name]
@@ -260,15 +239,15 @@ class FetchmailServer(models.Model):
         results = {}
         for position, server in enumerate(due.with_context(fetchmail_cron_running=True)):
             # half of the time is for fetching, and no mailbox takes what is another's
-            until = share(start + limit / 2, len(due) - position, time.monotonic())
-            results[server] = server._fetch_catchall(until)
+            now = time.monotonic()
+            left = max(0, start + limit / 2 - now)
+            results[server] = server._fetch_catchall(now + left / (len(due) - position))
         if any(result.has_more for result in results.values()):
             self.env.ref("mail.ir_cron_mail_gateway_action")._trigger()
         self.env["mail.catchall.queue"]._process_waiting(start + limit)
         return results
 
     def _is_due(self):
-        self.ensure_one()
         if self._get_connection_type() == "local":
             return False
         if not self.next_fetch or not self.env.context.get("catchall_is_scheduled"):
@@ -277,12 +256,10 @@ class FetchmailServer(models.Model):
         return not now < self.next_fetch <= now + pauses.LONGEST
 
     def _fetch_catchall(self, until):
-        """Store what is new in this mailbox. An error stops only this mailbox.
+        """Store what is new in this mailbox until a time, as ``time.monotonic`` counts.
 
-        :param float until: when to stop, as ``time.monotonic`` counts
-        :return FetchResult:
+        :return FetchResult: an error too, that stops only this mailbox
         """
-        self.ensure_one()
         if not self._lock_mailbox():
             _logger.info("Mailbox %s is being fetched by another process", self.name)
             return FetchResult("busy")
@@ -297,7 +274,7 @@ class FetchmailServer(models.Model):
     def _fetch_locked(self, until):
         """Fetch, and note how it went. What was stored before an error is committed already."""
         try:
-            result = MailboxReader(self, self._open_mailbox()).read(until)
+            result = MailboxReader(self, self._open_mailbox()).read_new(until)
             # whoever saved the form meanwhile must not make an error of it
             self.env.cr.commit()  # pylint: disable=invalid-commit
             self.write(self._prepare_success(result))
@@ -334,10 +311,6 @@ class FetchmailServer(models.Model):
             connection, self.folder or "INBOX", self.after_fetch, self.archive_folder or ""
         )
 
-    # ------------------------------------------------------------
-    # HOW IT WENT
-    # ------------------------------------------------------------
-
     def _prepare_success(self, result):
         now = fields.Datetime.now()
         return {
@@ -362,12 +335,10 @@ class FetchmailServer(models.Model):
 
     def _alarm_managers(self):
         """Tell those who can mend it, once, that a mailbox fails for a day."""
-        if self.activity_ids or fields.Datetime.now() - self.error_since < ALARM_AFTER:
-            return
-        self._schedule_for_managers(_("Mailbox %s cannot be read", self.name), self.last_error)
+        if not self.activity_ids and fields.Datetime.now() - self.error_since >= ALARM_AFTER:
+            self._schedule_for_managers(_("Mailbox %s cannot be read", self.name), self.last_error)
 
     def _describe_error(self, error):
-        """Return what an error of this mailbox's connection means."""
         return FetchWords(self).describe_error(error)
 
     # ------------------------------------------------------------
@@ -375,11 +346,24 @@ class FetchmailServer(models.Model):
     # ------------------------------------------------------------
 
     @api.model
-    def _get_listener_size(self):
-        """Return how many MB a mail may have that comes by LMTP, 0 if no mailbox says so.
+    def _notify_listeners(self):
+        """Tell all listeners that mailboxes changed, when this transaction is committed."""
+        self.env.cr.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
-        That of this mailbox; without one, the largest that any mailbox takes.
+    @api.model
+    def _get_watched(self):
+        """Return the mailboxes that can say when mail comes.
+
+        :return dict: by id, what changes when the mailbox has to be connected to anew
         """
+        servers = self.search([("is_catchall", "=", True), ("state", "=", "done")])
+        servers = servers.filtered(lambda server: server._get_connection_type() == "imap")
+        names = sorted(CONNECTION_FIELDS)
+        return {server.id: [server[name] for name in names] for server in servers}
+
+    @api.model
+    def _get_listener_size(self):
+        """Return how many MB this mailbox takes, without one the largest that any takes; or 0."""
         servers = self or self.search([("is_catchall", "=", True)])
         sizes = servers.mapped("max_message_size")
         return max(sizes) if sizes and all(sizes) else 0
@@ -389,12 +373,10 @@ class FetchmailServer(models.Model):
 
         :return: seconds after which it has to be tried again, or None where nothing is left
         """
-        self.ensure_one()
         server = self.with_context(fetchmail_cron_running=True, catchall_is_scheduled=True)
         if server._is_due():
             limit = self.env["mail.catchall.queue"]._get_time_limit()
-            until = time.monotonic() + min(SLICE_SECONDS, limit)
-            result = server._fetch_catchall(until)
+            result = server._fetch_catchall(time.monotonic() + min(SLICE_SECONDS, limit))
             if result.code == "busy":
                 # who reads it may have looked before the mail came that we were told of
                 return BUSY_SECONDS

@@ -1,15 +1,15 @@
 import concurrent.futures
+import contextlib
 import logging
 import time
 
 import psycopg2
 
-from odoo import fields
+from odoo import _, fields
 
 from ...tools.mailbox.mailbox import FetchResult, read_ahead
 from ...tools.message.source import summarize
 from ...tools.time_limit import in_days
-from .fetch_words import FetchWords
 
 _logger = logging.getLogger(__name__)
 
@@ -42,22 +42,23 @@ class MailboxReader:
         # for other programs that read it
         self.leaves_mail = self.is_pop and server.leave_days > 0
 
-    def read(self, until):
+    def read_new(self, until):
         """Store what is new, acknowledge it, and say goodbye.
 
         :param float until: when to stop, as ``time.monotonic`` counts
         :return FetchResult:
         :raise Exception: what the connection raises, and MailboxError if the server says no
         """
-        is_done = False
         try:
             # one thread talks to the mail server, while this one stores
             with concurrent.futures.ThreadPoolExecutor(1) as line:
                 result = self._read(line, until)
-            is_done = True
-            return result
-        finally:
-            self._close(is_done)
+        except Exception:
+            with contextlib.suppress(Exception):  # the first error is the one to be told
+                self.mailbox.close()
+            raise
+        self._close()
+        return result
 
     def _read(self, line, until):
         uids = line.submit(self.mailbox.list).result()
@@ -79,30 +80,21 @@ class MailboxReader:
                 break
         for future in acknowledged:
             future.result()  # raises what went wrong there
-        return FetchResult(
-            "fetched",
-            count,
-            has_more=bool(count or acknowledged) and (is_late or len(wanted) > MAX_MAILS),
-            text=FetchWords(self.server).describe_problems(self.mailbox.problems),
-        )
+        has_more = bool(count or acknowledged) and (is_late or len(wanted) > MAX_MAILS)
+        problems = "; ".join(self.mailbox.problems)[:500]
+        text = _("Not fetched: %s", problems) if problems else ""
+        return FetchResult("fetched", count, has_more, text)
 
-    def _close(self, is_done):
-        """Say goodbye. By POP only that deletes; an error before is the one to be told."""
+    def _close(self):
         try:
             self.mailbox.close()
         except Exception:
             _logger.info("Mailbox %s did not say goodbye", self.server.name, exc_info=True)
-            if is_done and self.is_pop:
+            if self.is_pop:  # only that deletes
                 raise
-
-    # ------------------------------------------------------------
-    # WHAT AN EARLIER RUN STORED
-    # ------------------------------------------------------------
 
     def _get_stored(self, uids):
         """Return the values of the inbound emails that an earlier run stored, by UID."""
-        if not uids:
-            return {}
         domain = [("server_id", "=", self.server.id), ("uid", "in", uids)]
         domain += [(name, "=", value) for name, value in self.mailbox.key.items()]
         names = ["uid", "create_date", "size", "message_id"]
@@ -119,13 +111,8 @@ class MailboxReader:
         """Return the UIDs of those mails of a batch that are stored already.
 
         Where another mail has the UID of a stored one, that one gives it up.
-
-        :param dict bodies: source by UID
-        :param dict stored: see :meth:`_get_stored`
         """
         uids = bodies.keys() & stored.keys()
-        if not uids:
-            return []
         known, outdated = [], []
         sources = self.inbounds.browse(stored[uid]["id"] for uid in uids)._get_source_attachments()
         checksums = {source.res_id: source.checksum for source in sources}
@@ -144,14 +131,9 @@ class MailboxReader:
             self.inbounds.browse(stored[uid]["id"] for uid in outdated).uid = False
         return known
 
-    # ------------------------------------------------------------
-    # STORING
-    # ------------------------------------------------------------
-
     def _store(self, bodies):
-        """Store mails. One that cannot be stored does not hold up the others.
+        """Store sources by UID. One that cannot be stored does not hold up the others.
 
-        :param dict bodies: source by UID
         :return list: UIDs of those that are stored
         :raise OSError: if the filestore fails, and psycopg2's errors if the database does
         """

@@ -5,7 +5,6 @@ from odoo.osv import expression
 
 from ...tools.judging.automatic import AUTOMATIC_HEADERS
 
-MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 REVIEW_ACTION = "mail_catchall_gateway.mail_catchall_inbound_action_review"
 MAILBOX_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 
@@ -13,23 +12,18 @@ MAILBOX_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
 class MailCatchallDigest(models.AbstractModel):
     """The daily digest: what gateway managers should look into. None when there is nothing.
 
-    On unless a manager turns it off: mail that waits for review reaches no recipient, and must not
-    depend on whether somebody happens to look. What each user may see is read as that user.
+    On unless a manager turns it off: mail that waits must not depend on whether somebody looks.
     """
 
     _name = "mail.catchall.digest"
     _description = "Daily digest of the gateway"
-
-    # ------------------------------------------------------------
-    # SENDING
-    # ------------------------------------------------------------
 
     @api.model
     def _send_all(self):
         """Send each manager who wants it what they should look into, at most once a day."""
         is_ours = self.env["mail.alias.domain"]._is_gateway_address
         # sudo: by the scheduled action; each digest is made with its reader's own rights
-        for user in self.env.ref(MANAGER_GROUP).sudo().users:
+        for user in self.env.ref("mail_catchall_gateway.group_catchall_manager").sudo().users:
             # a digest to an address of ours would be stored as one more mail to look into
             is_reachable = user.email_normalized and not is_ours(user.email_normalized)
             if user.active and user.catchall_digest and is_reachable:
@@ -45,12 +39,11 @@ class MailCatchallDigest(models.AbstractModel):
         company = user.company_id
         sender = company.email_formatted or self.env.ref("base.user_root").email_formatted
         mark = self.env["mail.catchall.rejection"]._get_loop_mark()
+        qweb, template = self.env["ir.qweb"], "mail_catchall_gateway.mail_catchall_digest"
         self.env["mail.mail"].create(
             {
                 "subject": self._get_subject(digest),
-                "body_html": self.env["ir.qweb"]._render(
-                    "mail_catchall_gateway.mail_catchall_digest", digest
-                ),
+                "body_html": qweb._render(template, digest),
                 "author_id": self.env["ir.model.data"]._xmlid_to_res_id("base.partner_root"),
                 "email_from": sender,
                 "reply_to": sender,
@@ -64,10 +57,7 @@ class MailCatchallDigest(models.AbstractModel):
 
     @api.model
     def _claim(self, user):
-        """Note that a user gets the digest of today.
-
-        :return bool: False if they had it, or if another host is just sending it
-        """
+        """Note a user's digest of today; return False if they had it, or another host sends it."""
         today = fields.Date.today()
         user.flush_recordset(["catchall_digest_date"])
         # not FOR UPDATE, which every new record of this user would keep us from
@@ -91,19 +81,11 @@ class MailCatchallDigest(models.AbstractModel):
             (_("failed %s"), sum(row["failed"] for row in digest["rows"])),
             (_("mailboxes in trouble %s"), len(digest["mailboxes"])),
         )
-        return _(
-            "Email gateway: %s", ", ".join(text % number for text, number in numbers if number)
-        )
-
-    # ------------------------------------------------------------
-    # WHAT IS IN IT
-    # ------------------------------------------------------------
+        texts = (text % number for text, number in numbers if number)
+        return _("Email gateway: %s", ", ".join(texts))
 
     def _prepare(self, user):
-        """Return what the template of the digest shows: what this user may see, and nothing else.
-
-        :return dict: ``rows`` of counts by company, ``mailboxes`` in trouble, and links
-        """
+        """Return what the template of the digest shows: what this user may see, nothing else."""
         return {
             "user": user,
             "rows": self._prepare_rows(user),
@@ -116,18 +98,16 @@ class MailCatchallDigest(models.AbstractModel):
         """Return a row for each company that has mail to look into, those of no company last."""
         companies = user.company_ids
         inbounds = self.env["mail.catchall.inbound"].with_user(user)
+        domain = [("state", "in", ("review", "failed"))]
         groups = inbounds.with_context(allowed_company_ids=companies.ids)._read_group(
-            [("state", "in", ("review", "failed"))],
-            ["company_id", "state"],
-            ["__count", "create_date:min"],
+            domain, ["company_id", "state"], ["__count", "create_date:min"]
         )
         rows = {}
         for company, state, count, date in sorted(groups, key=lambda g: (not g[0], g[0].sequence)):
             # sudo: the name of a company of the user's, for the user
             company = user.company_id if len(companies) == 1 else company.sudo()
-            row = rows.setdefault(
-                company, {"company": company, "review": 0, "failed": 0, "since": date}
-            )
+            row = {"company": company, "review": 0, "failed": 0, "since": date}
+            row = rows.setdefault(company, row)
             row[state] += count
             row["since"] = min(row["since"], date)
             row["url"] = self._get_url(user, REVIEW_ACTION, company or companies)

@@ -27,12 +27,7 @@ class ResPartner(models.Model):
 
     @api.model
     def _find_lang(self, email, company):
-        """Return the language in which to write to an address: its contact's, else the company's.
-
-        :param str email: address, formatted or not
-        :param company: who writes
-        :return str: code of a language
-        """
+        """Return the language in which a company writes to an address, formatted or not."""
         address, contact = tools.email_normalize(email), self.browse()
         if address:
             domain = [("email_normalized", "=", address), ("lang", "!=", False)]

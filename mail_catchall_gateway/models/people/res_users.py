@@ -6,15 +6,11 @@ from odoo.exceptions import ValidationError
 from ...tools.addresses.alias_names import make_unique, propose_local_part
 
 ALIAS_FIELDS = ("alias_name", "alias_domain_id", "alias_id", "further_alias_ids")
-MANAGER_GROUP = "mail_catchall_gateway.group_catchall_manager"
 
 
 @functools.lru_cache(maxsize=4096)
 def _split(emails):
-    """Return the mailboxes of a list: (name, normalized address, formatted).
-
-    A queue of mails asks for the same few addresses again and again.
-    """
+    """Return (name, normalized address, formatted) of each: many mails ask for the same few."""
     return tuple(
         (name, tools.email_normalize(address), tools.formataddr((name, address)))
         for name, address in tools.mail.email_split_tuples(emails)
@@ -22,11 +18,7 @@ def _split(emails):
 
 
 class ResUsers(models.Model):
-    """Users with messaging aliases: the addresses they receive at and write from.
-
-    Users write as their messaging alias, never as their own address. The routing decides which
-    mail is theirs, and ``mail.catchall.digest`` tells managers what to look into.
-    """
+    """Users with messaging aliases, which they receive at, and write as in all they send."""
 
     _name = "res.users"
     _inherit = ["res.users", "mail.alias.mixin.optional"]
@@ -71,19 +63,11 @@ class ResUsers(models.Model):
         "Last Digest", readonly=True, copy=False, groups="base.group_system"
     )
 
-    # ------------------------------------------------------------
-    # COMPUTE
-    # ------------------------------------------------------------
-
     @api.depends("groups_id")
     def _compute_is_catchall_manager(self):
-        managers = self.env.ref(MANAGER_GROUP)
+        managers = self.env.ref("mail_catchall_gateway.group_catchall_manager")
         for user in self:
             user.is_catchall_manager = managers in user.groups_id._origin
-
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
 
     @api.constrains("alias_id", "groups_id")
     def _check_alias_internal_user(self):
@@ -107,10 +91,7 @@ class ResUsers(models.Model):
 
     @api.model
     def _check_no_own_address(self, addresses):
-        """Raise if one of these addresses of ours is the own address of a user.
-
-        :raise ValidationError: that names the user
-        """
+        """Raise a ValidationError if one of these addresses of ours is the own one of a user."""
         addresses = {tools.email_normalize(address) for address in addresses if address}
         addresses = list(filter(None, addresses))  # no domain yet, no address
         domain = [("email_normalized", "in", addresses), ("share", "=", False)]
@@ -128,10 +109,6 @@ class ResUsers(models.Model):
                 user=self.name,
             )
         )
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
 
     @property
     def SELF_READABLE_FIELDS(self):
@@ -156,8 +133,14 @@ class ResUsers(models.Model):
             if commands:
                 # sudo: who creates users gives them addresses, and may not write to aliases
                 user.sudo().further_alias_ids = commands
-        if self._is_alias_automatic():
-            users.filtered(lambda user: not user.share and not user.alias_id)._give_aliases()
+        # sudo: a switch, and no secret
+        parameters = self.env["ir.config_parameter"].sudo()
+        value = parameters.get_param("mail_catchall_gateway.automatic_alias") or "0"
+        if value.lower() not in ("0", "false"):
+            unnamed = users.filtered(lambda user: not user.share and not user.alias_id)
+            for user, name in unnamed._propose_alias_names().items():
+                if name:
+                    user.alias_name = name
         return users
 
     def write(self, vals):
@@ -185,10 +168,6 @@ class ResUsers(models.Model):
         further.unlink()
         return res
 
-    # ------------------------------------------------------------
-    # ALIAS
-    # ------------------------------------------------------------
-
     def _alias_get_creation_values(self):
         """A messaging alias creates conversations, in the domain of the user's company."""
         values = super()._alias_get_creation_values()
@@ -209,25 +188,8 @@ class ResUsers(models.Model):
             (further - left).alias_domain_id = user.company_id.alias_domain_id
             left.unlink()
 
-    @api.model
-    def _is_alias_automatic(self):
-        parameters = self.env["ir.config_parameter"].sudo()  # sudo: a switch, and no secret
-        value = parameters.get_param("mail_catchall_gateway.automatic_alias")
-        return value and value.lower() not in ("0", "false")
-
-    def _give_aliases(self):
-        """Give a messaging alias to each of these users whose name makes one."""
-        for user, name in self._propose_alias_names().items():
-            if name:
-                user.alias_name = name
-
     def _propose_alias_names(self, source="name"):
-        """Return a free local part for each user.
-
-        :param str source: ``name`` for firstname.lastname, or ``login``
-        :return dict: local part by user; empty where the company has no alias domain, or
-            nothing of the text makes an address
-        """
+        """Return a free local part by user, made of name or login; empty where nothing is."""
         proposals, taken = {}, {}
         for user in self:
             domain = user.company_id.alias_domain_id
@@ -243,19 +205,14 @@ class ResUsers(models.Model):
 
     @api.model
     def _get_taken_names(self, domain):
-        """Return all local parts of an alias domain that are in use."""
         # sudo: those of other companies are taken, too
         aliases = self.env["mail.alias"].sudo().search([("alias_domain_id", "=", domain.id)])
-        # sudo: as above; the result is a proposal that is free
+        # sudo: as above
         own = self.sudo().search([("email_normalized", "=like", f"%@{domain.name}")])
         names = aliases.mapped("alias_name") + [domain.catchall_alias, domain.bounce_alias]
         names += [(domain.default_from or "").partition("@")[0]]
         names += [address.partition("@")[0] for address in own.mapped("email_normalized")]
         return set(filter(None, names))
-
-    # ------------------------------------------------------------
-    # IDENTITY
-    # ------------------------------------------------------------
 
     @api.model
     @tools.ormcache("with_archived")
@@ -280,11 +237,10 @@ class ResUsers(models.Model):
 
     @api.model
     def _replace_own_address(self, emails, with_archived=False):
-        """Return messaging aliases instead of users' own addresses.
+        """Return addresses with messaging aliases in the place of users' own ones.
 
-        :param str emails: addresses, with or without names
+        :param str emails: with or without names; returned as it is where there is no own address
         :param bool with_archived: also of users who left
-        :return str: formatted addresses, or ``emails`` where none is anybody's own address
         """
         identities = self._get_identities(with_archived)
         mailboxes = _split(emails) if identities and emails else ()
@@ -298,10 +254,7 @@ class ResUsers(models.Model):
 
     @api.model
     def _find_by_alias(self, address):
-        """Return the active user whose messaging alias an address is.
-
-        :param str address: normalized address
-        """
+        """Return the active user whose messaging alias a normalized address is."""
         candidates = self.env["mail.alias.domain"]._get_candidates(address) if address else []
         names = [name for name, _detail in candidates]
         if not names:

@@ -98,10 +98,6 @@ class MailAlias(models.Model):
         for alias in self:
             alias.last_inbound_date = dates.get(alias.id)
 
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
-
     @api.constrains("alias_name", "alias_domain_id")
     def _check_own_addresses(self):
         addresses = set(self.mapped("alias_full_name"))
@@ -125,10 +121,6 @@ class MailAlias(models.Model):
             if not is_domain_name(normalize_domain(name)):
                 raise ValidationError(_("“%s” is not the name of a domain.", name))
         return value
-
-    # ------------------------------------------------------------
-    # CRUD
-    # ------------------------------------------------------------
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -164,70 +156,47 @@ class MailAlias(models.Model):
         if self.sudo().alias_user_id:
             self.env.registry.clear_cache()
 
-    # ------------------------------------------------------------
-    # ACTIONS
-    # ------------------------------------------------------------
-
     def action_view_inbound(self):
         """Open the list of the mails that came in for this address."""
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "mail_catchall_gateway.mail_catchall_inbound_action"
-        )
+        xmlid = "mail_catchall_gateway.mail_catchall_inbound_action"
+        action = self.env["ir.actions.act_window"]._for_xml_id(xmlid)
         return {**action, "domain": [("alias_ids", "in", self.ids)], "context": {}}
-
-    # ------------------------------------------------------------
-    # NAMES
-    # ------------------------------------------------------------
 
     def _release_further_name(self, name):
         """Let a user take back a name that is still received for them."""
         name = self._sanitize_alias_name(name)
         for alias in self.filtered("alias_user_id"):
+            domain = [
+                ("alias_user_id", "=", alias.alias_user_id.id),
+                ("alias_is_further", "=", True),
+                ("alias_domain_id", "=", alias.alias_domain_id.id),
+                ("alias_name", "=", name),
+                ("id", "!=", alias.id),
+            ]
             # sudo: who may rename an alias may not delete one; only a name of the same user goes
-            alias.sudo().search(
-                [
-                    ("alias_user_id", "=", alias.alias_user_id.id),
-                    ("alias_is_further", "=", True),
-                    ("alias_domain_id", "=", alias.alias_domain_id.id),
-                    ("alias_name", "=", name),
-                    ("id", "!=", alias.id),
-                ]
-            ).unlink()
+            alias.sudo().search(domain).unlink()
 
     def _keep_receiving(self, name):
         """Go on receiving mail for the former name of this alias for some time."""
         self.ensure_one()
         days = self._get_renamed_alias_days()
         if days > 0:
+            values = self._prepare_further_values(name)
+            values["alias_expiration"] = fields.Date.today() + in_days(days)
             # sudo: who may rename an alias may not create one; it is that user's, and expires
-            self.sudo().create(
-                {
-                    "alias_user_id": self.alias_user_id.id,
-                    "alias_name": name,
-                    "alias_domain_id": self.alias_domain_id.id,
-                    "alias_expiration": fields.Date.today() + in_days(days),
-                }
-            )
+            self.sudo().create(values)
 
     def _prepare_further_values(self, name):
-        """Return what makes a further alias that does what this one does.
-
-        :param str name: its local part
-        """
+        """Return what makes a further alias, with this local part, that does what this one does."""
         self.ensure_one()
         values = {"alias_name": name, "alias_domain_id": self.alias_domain_id.id}
         if self.alias_user_id:
             return {**values, "alias_user_id": self.alias_user_id.id}
-        for fname in ("alias_model_id", "alias_parent_model_id"):
-            values[fname] = self[fname].id
-        for fname in (
-            "alias_defaults",
-            "alias_contact",
-            "alias_force_thread_id",
-            "alias_parent_thread_id",
-        ):
-            values[fname] = self[fname]
+        values["alias_model_id"] = self.alias_model_id.id
+        values["alias_parent_model_id"] = self.alias_parent_model_id.id
+        for name in ("defaults", "contact", "force_thread_id", "parent_thread_id"):
+            values[f"alias_{name}"] = self[f"alias_{name}"]
         return values
 
     @api.model
@@ -241,13 +210,8 @@ class MailAlias(models.Model):
         # sudo: autovacuum
         self.sudo().search([("alias_expiration", "<", fields.Date.today())]).unlink()
 
-    # ------------------------------------------------------------
-    # GATEWAY
-    # ------------------------------------------------------------
-
     @api.model
     def _get_allowed_domains(self):
-        """Return the domains of the system parameter ``mail.catchall.domain.allowed``."""
         # sudo: a system parameter, names of domains
         parameters = self.env["ir.config_parameter"].sudo()
         allowed = parameters.get_param("mail.catchall.domain.allowed") or ""
@@ -256,12 +220,8 @@ class MailAlias(models.Model):
     @api.model
     def _search_addresses(self, full_names, local_parts):
         """Return the aliases with these addresses, or found by these local parts alone."""
-        domain = expression.OR(
-            [
-                [("alias_full_name", "in", list(full_names))],
-                [("alias_incoming_local", "=", True), ("alias_name", "in", list(local_parts))],
-            ]
-        )
+        by_local = [("alias_incoming_local", "=", True), ("alias_name", "in", list(local_parts))]
+        domain = expression.OR([[("alias_full_name", "in", list(full_names))], by_local])
         # sudo: the gateway works for all companies
         return self.sudo().search(domain) if full_names or local_parts else self.browse()
 
@@ -269,10 +229,8 @@ class MailAlias(models.Model):
     def _find_by_addresses(self, addresses):
         """Return the aliases that core would route mail for these addresses to.
 
-        Follows ``message_route``: by the whole address, or by the local part where the alias
-        allows that and the domain is one of ours or allowed.
-
-        :param addresses: normalized addresses
+        Follows ``message_route``: by the whole (normalized) address, or by the local part where the
+        alias allows that and the domain is one of ours or allowed.
         """
         allowed = self._get_allowed_domains()
         if allowed:
@@ -290,10 +248,7 @@ class MailAlias(models.Model):
         return self.alias_incoming_local and address.rpartition("@")[0] == self.alias_name
 
     def _get_receiving_user(self):
-        """Return who gets the mail of a messaging alias: its user, or whom they left it to.
-
-        :return: active user, or none where nobody was named
-        """
+        """Return the active user who gets the mail, or none: its own, or whom they left it to."""
         self.ensure_one()
         # sudo: the gateway delivers to any user
         user, seen = self.sudo().alias_user_id, set()
@@ -308,10 +263,10 @@ class MailAlias(models.Model):
         The alias is marked; the mail is tried again, and after that it is the managers' affair.
         """
         delivery = delivery_of(self.env)
-        if delivery is not None and set_invalid:
+        if delivery and set_invalid:
             self.alias_status = "invalid"
             return None
-        if delivery is not None:
+        if delivery:
             delivery.outcome.rejected_by = self.display_name
             delivery.outcome.rejection_code = f"alias-{self.id}"
             # core's text is in that of the sender's contact, if it knows one

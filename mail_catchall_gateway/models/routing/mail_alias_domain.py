@@ -165,10 +165,7 @@ class MailAliasDomain(models.Model):
 
     @api.model
     def _check_sender_address(self, address):
-        """Raise if no mail can be sent as this.
-
-        :raise ValidationError: that says what is expected
-        """
+        """Raise a ValidationError if no mail can be sent as this."""
         if not address:
             return
         plain = address.strip().lower()
@@ -220,9 +217,11 @@ class MailAliasDomain(models.Model):
         return self.sudo().search([])  # pylint: disable=no-search-all
 
     def _split_accepted(self):
-        """Return the names of the accepted domains."""
         self.ensure_one()
         return [name for name in (self.accepted_domain_names or "").split(", ") if name]
+
+    def _get_names(self):
+        return [self.name, *self._split_accepted()]
 
     @api.model
     @tools.ormcache()
@@ -234,9 +233,18 @@ class MailAliasDomain(models.Model):
         """
         found = {}
         for domain in self._get_all():
-            separator = domain.subaddress_separator or ""
-            for name in [domain.name, *domain._split_accepted()]:
-                found.setdefault(name, (domain.name, separator))
+            for name in domain._get_names():
+                found.setdefault(name, (domain.name, domain.subaddress_separator or ""))
+        return found
+
+    @api.model
+    @tools.ormcache()
+    def _get_company_map(self):
+        """Return the id of the first company that uses a domain, by its name and accepted ones."""
+        found = {}
+        for domain in self._get_all().filtered("company_ids"):
+            for name in domain._get_names():
+                found.setdefault(name, domain.company_ids[0].id)
         return found
 
     @api.model
@@ -252,29 +260,24 @@ class MailAliasDomain(models.Model):
     @tools.ormcache()
     def _get_catchall_addresses(self):
         """Return the catchall addresses of all domains, in their accepted domains too."""
+        domains = self._get_all()
         return [
-            f"{domain.catchall_alias}@{name}"
-            for domain in self._get_all()
-            for name in [domain.name, *domain._split_accepted()]
+            f"{domain.catchall_alias}@{name}" for domain in domains for name in domain._get_names()
         ]
 
     @api.model
     def _find_by_address(self, address):
-        """Return the alias domain that an address belongs to, or none.
-
-        :param str address: normalized address
-        """
+        """Return the alias domain that a normalized address belongs to, or none."""
         name = self._get_domain_map().get(address.rpartition("@")[2], ("", ""))[0]
         # sudo: the gateway works for all companies
         return self.sudo().search([("name", "=", name)], limit=1) if name else self.browse()
 
     @api.model
     def _get_candidates(self, address):
-        """Return what an address of ours may stand for, the likeliest first.
+        """Return what a normalized address of ours may stand for, the likeliest first.
 
         In its alias domain, with and without the detail of a subaddress (RFC 5233).
 
-        :param str address: normalized address
         :return list: (address in an alias domain, detail); empty if the domain is not ours
         """
         local_part, _at, name = address.rpartition("@")
@@ -289,18 +292,12 @@ class MailAliasDomain(models.Model):
 
     @api.model
     def _is_service_address(self, address):
-        """Tell whether an address is the gateway's itself, and so nobody's.
-
-        :param str address: normalized
-        """
+        """Tell whether a normalized address is the gateway's itself, and so nobody's."""
         return address in self._get_service_addresses() or bool(self._parse_signed(address))
 
     @api.model
     def _is_gateway_address(self, email):
-        """Tell whether mail to an address comes back to this Odoo.
-
-        :param str email: normalized address, or what stands for one
-        """
+        """Tell whether mail to a normalized address, or what stands for one, comes back to us."""
         if not email or "@" not in email:
             return False
         if self._is_service_address(email):
@@ -315,10 +312,7 @@ class MailAliasDomain(models.Model):
     @api.model
     @tools.ormcache()
     def _get_ownership_test(self):
-        """Return a function that tells at once of most addresses that they are not ours.
-
-        For what is asked for each mail that leaves.
-        """
+        """Return what tells fast, for each mail sent, of most addresses that they are not ours."""
         names, service = self._get_domain_map(), self._get_service_addresses()
         return lambda address: address.rpartition("@")[2] in names or address in service
 
@@ -336,12 +330,9 @@ class MailAliasDomain(models.Model):
     @api.model
     @tools.ormcache("model")
     def _get_signer(self, model):
-        """Return what signs the mails about documents of a model.
+        """Return what signs mails about documents of a model, None where they are not signed.
 
         One look-up for each mail, as each costs as much as a signature.
-
-        :param str model: its name, or nothing
-        :return Signer: None where mail carries no signed addresses
         """
         signing = self._get_all().filtered("signed_reply_to").mapped("name")
         signing = set(map(normalize_domain, signing))
@@ -364,7 +355,6 @@ class MailAliasDomain(models.Model):
     def _sign_address(self, email, signed, signer):
         """Return a signed address in place of one of our addresses.
 
-        :param str email: with or without a name
         :param SignedAddress signed: what it stands for
         :param Signer signer: see ``_get_signer``
         :return str: with the same name; ``email`` where it is not to be signed
@@ -378,11 +368,7 @@ class MailAliasDomain(models.Model):
 
     @api.model
     def _parse_signed(self, address):
-        """Return what a signed address stands for, None if it is not one of ours.
-
-        :param str address: normalized
-        :return SignedAddress:
-        """
+        """Return what a normalized signed address stands for, None if it is not one of ours."""
         local_part, _at, name = address.rpartition("@")
         if not local_part.startswith(("reply.", "bounce.")) or name not in self._get_domain_map():
             return None
@@ -394,10 +380,7 @@ class MailAliasDomain(models.Model):
 
     @api.model
     def _get_from_policies(self):
-        """Return the policies of all alias domains, by their name, bounce address and id.
-
-        :return dict: empty where all leave it to Odoo
-        """
+        """Return policies by the domains' name, bounce address and id; empty if all are Odoo's."""
         found = {}
         for domain in self._get_all():
             address = tools.email_normalize(domain.from_address or domain.default_from_email)
@@ -413,7 +396,6 @@ class MailAliasDomain(models.Model):
         :param dict found: see ``_get_from_policies``
         :param str bounce_address: all that core tells of the alias domain while it sends; without
             it, that of the company
-        :return FromPolicy:
         """
         if not found:
             return FromPolicy()

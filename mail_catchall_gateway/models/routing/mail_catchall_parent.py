@@ -1,5 +1,7 @@
 from odoo import api, fields, models, tools
 
+from ...tools.judging.delivery import CONTEXT_KEY, Delivery
+from ...tools.message.source import decode_ids
 from ...tools.time_limit import in_days, read_days
 
 
@@ -14,12 +16,21 @@ class MailCatchallParent(models.AbstractModel):
     _description = "Parent of an Inbound Email"
 
     @api.model
+    def _find(self, mail):
+        """Return the message that a mail not yet handed to core answers, if its document exists."""
+        values = {name.lower(): value for name, value in reversed(mail.fields)}
+        names = {"in_reply_to": "in-reply-to", "references": "references"}
+        msg_dict = {key: decode_ids(values.get(name, "")) for key, name in names.items()}
+        thread = self.env["mail.thread"].with_context(**{CONTEXT_KEY: Delivery(mail)})
+        parent = thread._get_parent_message(msg_dict) or self.env["mail.message"]
+        return parent if self._has_document(parent) else parent.browse()
+
+    @api.model
     def _choose(self, delivery, msg_dict, parent):
-        """Return the message that a mail answers.
+        """Return the message that a mail answers; None if it answers none, or may not answer it.
 
         :param dict msg_dict: see ``mail.thread.message_parse``; its references are corrected
         :param parent: what core found, or None
-        :return: None if the mail answers none, or may not answer the one that it names
         """
         parent = parent or self._find_sent(msg_dict)
         signed = delivery.mail.get_signed()
@@ -50,17 +61,11 @@ class MailCatchallParent(models.AbstractModel):
             msg_dict["references"] = f"{msg_dict.get('references') or ''} {parent.message_id}"
         return parent
 
-    # ------------------------------------------------------------
-    # SIGNED ADDRESSES
-    # ------------------------------------------------------------
-
     @api.model
     def _find_signed_message(self, signed):
         """Return the message that a signed address names, else one of the same document.
 
         A mail that was sent by a template is mostly deleted, and its message with it.
-
-        :return: one with a document that exists, or none
         """
         # sudo: the signature stands for the right to answer the message
         messages = self.env["mail.message"].sudo()
@@ -68,11 +73,8 @@ class MailCatchallParent(models.AbstractModel):
         # sudo: the name of a model, by its number
         model = self.env["ir.model"].sudo().browse(signed.model_id).exists().model
         if not message and model:
-            found = messages.search(
-                [("model", "=", model), ("res_id", "=", signed.res_id)],
-                order="is_internal, id desc",
-                limit=20,
-            )
+            domain = [("model", "=", model), ("res_id", "=", signed.res_id)]
+            found = messages.search(domain, order="is_internal, id desc", limit=20)
             # core would take the newest of those that one mail became on several documents
             shared = messages.search([("message_id", "in", found.mapped("message_id"))]) - found
             shared = set(shared.mapped("message_id"))
@@ -88,10 +90,6 @@ class MailCatchallParent(models.AbstractModel):
         # sudo: yes or no
         return bool(self.env[message.model].sudo().browse(message.res_id).exists())
 
-    # ------------------------------------------------------------
-    # OLD MESSAGES
-    # ------------------------------------------------------------
-
     @api.model
     def _is_closed(self, delivery, message):
         """Tell whether a message is too old for the sender of a mail to answer it.
@@ -106,11 +104,7 @@ class MailCatchallParent(models.AbstractModel):
 
     @api.model
     def _has_part(self, message, address):
-        """Tell whether somebody wrote or got a message of a thread, or works here.
-
-        :param message: one of the thread
-        :param str address: theirs, normalized
-        """
+        """Tell whether who has an address wrote or got a message of the thread, or works here."""
         if not address:
             return False
         # sudo: whether a sender had part in a thread, yes or no

@@ -57,14 +57,8 @@ class MailCatchallRecipients(models.AbstractModel):
         domains = self.env["mail.alias.domain"]
         own, service = domains._get_domain_map(), domains._get_service_addresses()
         known = own.keys() | self.env["mail.alias"]._get_allowed_domains()
-        ours = [
-            address
-            for address in addresses
-            if not own
-            or address.rpartition("@")[2] in known
-            or address in service
-            or address in envelope
-        ]
+        taken = service | envelope
+        ours = [a for a in addresses if not own or a in taken or a.rpartition("@")[2] in known]
         return ours[:MAX_RECIPIENTS]
 
     @api.model
@@ -85,7 +79,6 @@ class MailCatchallRecipients(models.AbstractModel):
         """Return what one address stands for.
 
         :param list candidates: see ``mail.alias.domain._get_candidates``
-        :param dict by_name: aliases by full address
         :param local_aliases: aliases that its local part alone may find
         """
         domains = self.env["mail.alias.domain"]
@@ -118,25 +111,36 @@ class MailCatchallRecipients(models.AbstractModel):
 
     @api.model
     def _find_domain(self, mail):
-        """Return the alias domain that a mail was written to, if a company uses it.
-
-        :param InboundMail mail:
-        :return: None where no company does
-        """
+        """Return the alias domain that a mail was written to; None where no company uses it."""
         find = self.env["mail.alias.domain"]._find_by_address
         recipients = mail.get_all("service", "alias", "unknown")
         found = (find(recipient.address) for recipient in recipients)
         return next((domain for domain in found if domain.company_ids), None)
 
-    # ------------------------------------------------------------
-    # UNKNOWN ADDRESSES
-    # ------------------------------------------------------------
+    @api.model
+    def _find_company(self, mail):
+        """Return the company that a mail is for: its managers may see that it came.
+
+        That of the first user addressed, else that of the first address in one of our domains.
+        """
+        # sudo: the companies of the aliases, for all companies
+        aliases = self.env["mail.alias"].sudo().browse(sorted(mail.get_alias_ids()))
+        if company := aliases.alias_user_id.company_id[:1]:
+            return company.with_env(self.env)
+        return self._find_company_of(mail.resolved)
+
+    @api.model
+    def _find_company_of(self, addresses):
+        """Return the company of the first normalized address in one of our domains, or none."""
+        companies = self.env["mail.alias.domain"]._get_company_map()
+        names = (address.rpartition("@")[2] for address in addresses)
+        found = (companies[name] for name in names if name in companies)
+        return self.env["res.company"].browse(next(found, None))
 
     @api.model
     def _find_similar(self, address):
         """Return the alias that an unknown address was meant for, as far as can be told.
 
-        :param str address: normalized address in one of our domains
         :return tuple: alias, or none; whether it is the only one that is one typing error away
         """
         # sudo: managers see it as a suggestion, and senders where the domain bounces

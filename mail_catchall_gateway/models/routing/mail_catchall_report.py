@@ -22,9 +22,6 @@ class MailCatchallReport(models.AbstractModel):
         Automatic replies go to the Return-Path (RFC 3834, 4), which is the bounce address: core
         takes them for bounces, and what people write there, too. But whatever a mail system sends
         to a signed bounce address is one (RFC 5321, 4.5.5), however it words it.
-
-        :param EmailMessage message: the mail, repaired
-        :return DeliveryReport:
         """
         report = read_report(message)
         if report and report.kind == "unknown" and delivery.mail.is_accepted:
@@ -32,14 +29,9 @@ class MailCatchallReport(models.AbstractModel):
         if report or not delivery.mail.get_signed(BOUNCE):
             return report
         return_path = str(message.get("Return-Path", "")).strip()
-        is_answer = delivery.mail.automatic.kind == "replied"
-        if not is_answer and return_path in ("<>", "<MAILER-DAEMON>"):
-            return DeliveryReport("failed")
-        return None
-
-    # ------------------------------------------------------------
-    # WHAT IT IS ABOUT
-    # ------------------------------------------------------------
+        is_system = return_path in ("<>", "<MAILER-DAEMON>")
+        is_report = is_system and not delivery.mail.is_machine_answer
+        return DeliveryReport("failed") if is_report else None
 
     @api.model
     def _identify(self, delivery, values):
@@ -54,9 +46,8 @@ class MailCatchallReport(models.AbstractModel):
         if message:
             message_ids = list(dict.fromkeys([message.message_id, *(message_ids or [])]))
         else:
-            message = values["bounced_message"] or message.search(
-                [("message_id", "in", list(report.message_ids))], order="id desc", limit=1
-            )
+            domain = [("message_id", "in", list(report.message_ids))]
+            message = values["bounced_message"] or message.search(domain, order="id desc", limit=1)
         addresses = tuple(report.recipients)
         if values["bounced_email"] and report.kind == "failed" and not addresses:
             addresses = (values["bounced_email"],)
@@ -64,11 +55,13 @@ class MailCatchallReport(models.AbstractModel):
         if signed and signed.partner_id and partner.email:
             addresses = (tools.email_normalize(partner.email) or partner.email,)
         outcome.bounced = addresses
+        # mass_mailing counts what stands here as bounced: a delay or a receipt is no failure
+        has_failed = report.kind == "failed"
         return {
             "bounced_message": message,
-            "bounced_msg_ids": message_ids,
-            "bounced_email": addresses[0] if addresses else False,
-            "bounced_partner": partner,
+            "bounced_msg_ids": message_ids if has_failed else [],
+            "bounced_email": addresses[0] if has_failed and addresses else False,
+            "bounced_partner": partner if has_failed else partner.browse(),
         }
 
     @api.model
@@ -98,19 +91,12 @@ class MailCatchallReport(models.AbstractModel):
     @api.model
     def _get_unreached(self, delivery, message):
         """Return the contacts to mark by the address at which the mail failed to reach them."""
-        report = delivery.outcome.report
+        report, find = delivery.outcome.report, self._find_partner
         # an address in a text that names no mail of ours is a guess
         is_known = message or report.final_recipients or report.message_ids
         if report.kind != "failed" or not is_known:
             return {}
-        return {
-            address: self._find_partner(delivery, message, [address])
-            for address in delivery.outcome.bounced
-        }
-
-    # ------------------------------------------------------------
-    # WHAT IS SAID OF IT
-    # ------------------------------------------------------------
+        return {address: find(delivery, message, [address]) for address in delivery.outcome.bounced}
 
     @api.model
     def _note_reason(self, message, partner, reason):

@@ -11,7 +11,7 @@ from ...tools.judging.automatic import AUTOMATIC_HEADERS
 from ...tools.judging.delivery import USERS_KEY, AddressedUsers, delivery_of
 from ...tools.judging.verdict import Verdict
 from ...tools.message.repair import MalformedMail
-from .addressed import NOBODY, Addressed
+from .addressed_users import Addressed, NoReceiver
 
 _logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class MailThread(models.AbstractModel):
     Only hooks of core, by its stages. What is known of a mail that ``mail.catchall.inbound`` hands
     over, and what core does with it, is in ``delivery_of(self.env)``; other mail has none. Beside
     it, ``mail.catchall.parent`` finds the message that a mail answers, ``mail.catchall.report``
-    understands reports, and ``addressed.py`` decides which users get what.
+    understands reports, and ``addressed_users.py`` decides which users get what.
 
     The other class of this model, in ``models/sending``, is about what users write.
     """
@@ -100,7 +100,7 @@ class MailThread(models.AbstractModel):
     def _apply_decisions(self, delivery, msg_dict):
         """Put into what core parsed what was decided about the mail before."""
         mail = delivery.mail
-        if mail.automatic.kind == "replied" and not delivery.outcome.is_bounce:
+        if mail.is_machine_answer and not delivery.outcome.is_bounce:
             msg_dict["is_internal"] = True  # a note
         if mail.note:
             note = Markup("<p><i>%s</i></p>") % mail.note
@@ -156,10 +156,8 @@ class MailThread(models.AbstractModel):
 
     def _get_parent_message(self, msg_dict):
         parent = super()._get_parent_message(msg_dict)
-        delivery = delivery_of(self.env)
-        if delivery is None:
-            return parent
-        return self.env["mail.catchall.parent"]._choose(delivery, msg_dict, parent)
+        delivery, parents = delivery_of(self.env), self.env["mail.catchall.parent"]
+        return parents._choose(delivery, msg_dict, parent) if delivery else parent
 
     # ------------------------------------------------------------
     # REPORTS
@@ -224,35 +222,42 @@ class MailThread(models.AbstractModel):
                 if delivery is None:
                     raise
                 message_dict.update(hidden)
-                delivery.outcome.unrouted = str(error)
-                if NOBODY in delivery.outcome.unrouted or not addressed:
-                    delivery.outcome.unrouted = _("No alias has one of its recipients.")
-                routes = []
+                if self._is_misconfigured(delivery, message_dict, error):
+                    raise
+                routes, has_left = [], addressed and isinstance(error, NoReceiver)
+                reason = _("No alias has one of its recipients.")
+                delivery.outcome.unrouted = str(error) if has_left else reason
         if delivery is not None:
             message_dict["message_id"] = delivery.outcome.message_id
             routes = self._keep_automatic_reply_on_thread(delivery, message_dict, routes)
             delivery.outcome.routes = routes
             # core forgets the parent where it opens a new thread
-            delivery.outcome.is_reply = bool(
-                routes and message_dict.get("parent_id") and routes[0][1]
-            )
+            is_reply = routes and message_dict.get("parent_id") and routes[0][1]
+            delivery.outcome.is_reply = bool(is_reply)
         return routes
+
+    @api.model
+    def _is_misconfigured(self, delivery, message_dict, error):
+        """Tell whether core failed at a document's alias, rather than finding none.
+
+        It raises ValueError for both. The first is an error to be mended and tried again.
+        """
+        recipients = tools.email_normalize_all(message_dict["recipients"])
+        alias_ids = delivery.mail.get_alias_ids(set(recipients))
+        # sudo: the kind of the aliases
+        aliases = self.env["mail.alias"].sudo().browse(alias_ids)
+        return not isinstance(error, NoReceiver) and not all(aliases.mapped("is_user_alias"))
 
     @api.model
     def _keep_automatic_reply_on_thread(self, delivery, message_dict, routes):
         """Let the answer of a machine open nothing new: no document, no conversation."""
-        if (
-            delivery.mail.automatic.kind != "replied"
-            or delivery.outcome.is_bounce
-            or delivery.mail.is_accepted
-        ):
+        mail = delivery.mail
+        if not mail.is_machine_answer or delivery.outcome.is_bounce or mail.is_accepted:
             return routes
         threads = [route for route in routes if route[1] and message_dict.get("parent_id")]
         if not threads:
-            reason = _(
-                "A machine's answer to nothing that is known here: %s.",
-                delivery.mail.automatic.mark,
-            )
+            mark = mail.automatic.mark
+            reason = _("A machine's answer to nothing that is known here: %s.", mark)
             delivery.outcome.verdict = Verdict("auto_reply", "ignored", reason)
         message_dict.pop("catchall_addressed", None)
         return threads
@@ -344,10 +349,7 @@ class MailThread(models.AbstractModel):
 
     @api.model
     def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):
-        """Answer no machine, nobody twice a day, and only when the transaction is committed.
-
-        :return: as core, nothing
-        """
+        """Answer no machine, nobody twice a day, and only when the transaction is committed."""
         delivery = delivery_of(self.env)
         arguments = (email_from, body_html, message)
         if delivery is None:

@@ -84,10 +84,7 @@ class IrMailServer(models.Model):
     # ------------------------------------------------------------
 
     def _get_from_policy(self):
-        """Return the policy for mail that leaves through this server, or through one unknown yet.
-
-        :return FromPolicy:
-        """
+        """Return the policy for mail that leaves through this server, or one unknown yet."""
         forced, dynamic, policies = self._get_from_settings()
         bounce_address = self.env.context.get("domain_bounce_address")
         domain = self.env["mail.alias.domain"]._find_from_policy(policies, bounce_address)
@@ -101,7 +98,7 @@ class IrMailServer(models.Model):
     @api.model
     @tools.ormcache()
     def _get_from_settings(self):
-        """Return what is read for each mail, and the same for all: in one look-up.
+        """Return what is the same for all mails, in one look-up.
 
         :return tuple: values of the two system parameters of Odoo up to 14, forced and dynamic;
             policies of the alias domains
@@ -112,14 +109,12 @@ class IrMailServer(models.Model):
         return get_param("mail.force.smtp.from"), get_param("mail.dynamic.smtp.from"), policies
 
     @api.model
-    def _apply_from_policy(self, policy, header_from, from_filters, own_domains=None):
+    def _apply_from_policy(self, policy, header_from, from_filters):
         """Return the :class:`Sender` of a mail under a policy that is not native.
 
         :param from_filters: those of the servers that it may leave through
-        :param own_domains: names of our domains, if the caller knows them
         """
-        if own_domains is None:
-            own_domains = self.env["mail.alias.domain"]._get_domain_map()
+        own_domains = self.env["mail.alias.domain"]._get_domain_map()
 
         def is_permitted(address):
             return any(self._match_from_filter(address, value) for value in from_filters)
@@ -215,9 +210,9 @@ class IrMailServer(models.Model):
         for url, (attachment_id, token) in find_image_links(html).items():
             # sudo: as /web/image does, the token stands for the right to read
             image = self.env["ir.attachment"].sudo().browse(attachment_id).exists()
-            if image and consteq(image.access_token or "", token):
-                if (image.mimetype or "").startswith("image/") and image.raw:
-                    images[url] = (image.name, image.mimetype, image.raw)
+            is_image = (image.mimetype or "").startswith("image/") and image.raw
+            if is_image and consteq(image.access_token or "", token):
+                images[url] = (image.name, image.mimetype, image.raw)
         return images
 
     # ------------------------------------------------------------
@@ -285,9 +280,8 @@ class IrMailServer(models.Model):
             envelope_from, *rest = super()._prepare_email_message(message, smtp_session)
             return envelope_from, self._leave_out_named(*rest), message
         from_filter = getattr(smtp_session, "from_filter", False)
-        own_domains = self.env["mail.alias.domain"]._get_domain_map()
         header_from = str(message["From"] or "")
-        sender = self._apply_from_policy(policy, header_from, [from_filter], own_domains)
+        sender = self._apply_from_policy(policy, header_from, [from_filter])
         if header_from and "Reply-To" not in message:
             # answers still go where they went
             message["Reply-To"] = header_from
@@ -297,6 +291,7 @@ class IrMailServer(models.Model):
         # core would put its own idea of the sender in place, which is in the session
         session = types.SimpleNamespace(from_filter=from_filter, smtp_from=message["From"])
         proposed, recipients, message = super()._prepare_email_message(message, session)
+        own_domains = self.env["mail.alias.domain"]._get_domain_map()
         envelope_from = choose_envelope(sender, proposed, own_domains)
         if message["Return-Path"] and str(message["Return-Path"]) != envelope_from:
             # Amazon SES checks it
@@ -359,7 +354,13 @@ class IrMailServer(models.Model):
             yield
         except smtplib.SMTPServerDisconnected as error:
             sending.note(error)
-            text = self._describe_broken_session(error)
+            text = _("The connection to the mail server broke: %s", error)
+            if isinstance(error, MaybeSent):
+                text = _(
+                    "The connection broke when the mail server had the whole mail, before it said "
+                    "whether it accepts it. It may have been sent, so that Odoo does not send it "
+                    "again by itself."
+                )
             raise MailDeliveryException(_("Mail Delivery Failed"), text) from error
         except MailDeliveryException as error:
             sending.note(unwrap(error))
@@ -373,21 +374,8 @@ class IrMailServer(models.Model):
             server_id = getattr(session, "catchall_server_id", None)
             take_over(session, self.connect(mail_server_id=server_id, smtp_from=session.smtp_from))
 
-    @api.model
-    def _describe_broken_session(self, error):
-        if isinstance(error, MaybeSent):
-            return _(
-                "The connection broke when the mail server had the whole mail, before it said "
-                "whether it accepts it. It may have been sent, so that Odoo does not send it "
-                "again by itself."
-            )
-        return _("The connection to the mail server broke: %s", error)
-
     def _get_advice(self, error):
-        """Return what to change after an error, or an empty text.
-
-        :param error: the answer of the mail server, or an exception that contains it
-        """
+        """Return what to change after the answer of a mail server, or an empty text."""
         name = self.name or _("Odoo's configuration file")
         return str(ADVICE.get(explain(error), "")).replace("%s", name)
 

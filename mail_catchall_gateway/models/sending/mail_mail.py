@@ -144,9 +144,7 @@ class MailMail(models.Model):
                 own.update((address, values) for address in addresses & identities.keys())
         for address, values in own.items():
             for key in ("email_to", "email_cc", "email_to_normalized"):
-                values[key] = [
-                    each for each in values[key] if tools.email_normalize(each) != address
-                ]
+                values[key] = [one for one in values[key] if tools.email_normalize(one) != address]
             # sudo: the contact of a user, whom the sender may not read
             partner = self.env["res.users"].sudo().browse(identities[address][0]).partner_id
             if all(values["partner_id"] != partner for values in emails):
@@ -191,11 +189,7 @@ class MailMail(models.Model):
                 self._sign(values, signer)
 
     def _sign(self, values, signer):
-        """Sign Reply-To and Return-Path of one mail, for one recipient.
-
-        :param dict values: see ``_prepare_outgoing_list``
-        :param Signer signer: that of the model of the document
-        """
+        """Sign Reply-To and Return-Path of one part of ``_prepare_outgoing_list``."""
         domains = self.env["mail.alias.domain"]
         partner = values["partner_id"]
         message = self.mail_message_id

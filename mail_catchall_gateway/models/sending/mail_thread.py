@@ -23,10 +23,7 @@ class MailThread(models.AbstractModel):
         return res
 
     def _get_chatter_sender(self):
-        """Return the From of what the user would write here, as people read it.
-
-        :return str: empty where they have no messaging alias, and all is as in stock Odoo
-        """
+        """Return the From of what a user with a messaging alias would write here, for people."""
         self.ensure_one()
         user = self.env.user
         if not user.alias_email:
@@ -112,7 +109,7 @@ class MailThread(models.AbstractModel):
             readers = self._filter_readers(self.env["res.users"].browse(user_ids))
             partner_ids = [*(partner_ids or []), *readers.partner_id.ids]
         delivery = delivery_of(self.env)
-        if delivery and delivery.mail.automatic.kind == "replied" and message_type == "email":
+        if delivery and delivery.mail.is_machine_answer and message_type == "email":
             # people outside are not told that a machine answered.
             # sudo: whether the recipients are employees
             partners = self.env["res.partner"].sudo().browse(partner_ids or [])

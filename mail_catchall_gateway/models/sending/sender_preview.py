@@ -53,9 +53,7 @@ class SenderPreview:
             is_named = self._is_permitted if from_filter else lambda address: False
             sender = apply_native(header_from, self.default_from, is_named)
         else:
-            sender = self.server._apply_from_policy(
-                self.policy, header_from, [from_filter], self.own_domains
-            )
+            sender = self.server._apply_from_policy(self.policy, header_from, [from_filter])
         domain = self.domain
         bounce = domain.bounce_email or self.server._get_default_bounce_address()
         bounce = bounce if bounce and self._is_permitted(bounce) else sender.address

@@ -7,11 +7,13 @@ from ..inbound.mail_catchall_inbound import OPEN_STATES
 
 FETCH_ACTION = "mail.ir_cron_mail_gateway_action"
 MAILBOXES_ACTION = "mail_catchall_gateway.fetchmail_server_action_catchall"
+REVIEW_ACTION = "mail_catchall_gateway.mail_catchall_inbound_action_review"
 RETENTION_FIELDS = {
     "catchall_delivered_days": "mail_catchall_gateway.delivered_days",
     "catchall_ignored_days": "mail_catchall_gateway.ignored_days",
 }
 DAYS_FIELDS = [*RETENTION_FIELDS, "catchall_renamed_alias_days", "catchall_reply_days"]
+COUNT_FIELDS = ["catchall_loop_threshold", "catchall_loop_minutes", "catchall_fetch_interval"]
 #: Fields of the company's alias domain, by that of the settings.
 DOMAIN_FIELDS = {
     f"catchall_{name}": name
@@ -30,11 +32,7 @@ DOMAIN_FIELDS = {
 
 
 class ResConfigSettings(models.TransientModel):
-    """The gateway where an administrator looks for it: policies, numbers, and how it is.
-
-    Each is kept where it counts: by the company's alias domain, by core's scheduled action that
-    fetches mail, or as a system parameter.
-    """
+    """The gateway where an administrator looks for it: policies, numbers, and how it is."""
 
     _inherit = "res.config.settings"
 
@@ -126,7 +124,7 @@ class ResConfigSettings(models.TransientModel):
     )
 
     # ------------------------------------------------------------
-    # COMPUTE
+    # COMPUTE, CONSTRAINTS
     # ------------------------------------------------------------
 
     @api.depends("company_id")
@@ -134,25 +132,13 @@ class ResConfigSettings(models.TransientModel):
         for settings in self:
             settings.catchall_state = settings._prepare_catchall_state()
 
-    # ------------------------------------------------------------
-    # CONSTRAINTS
-    # ------------------------------------------------------------
-
-    @api.constrains("catchall_loop_threshold", "catchall_loop_minutes")
-    def _check_loop_numbers(self):
+    @api.constrains(*DAYS_FIELDS, *COUNT_FIELDS)
+    def _check_numbers(self):
         for settings in self:
-            if settings.catchall_loop_threshold < 1 or settings.catchall_loop_minutes < 1:
-                raise ValidationError(_("Loops are found by counting: use numbers above zero."))
-
-    @api.constrains(*DAYS_FIELDS)
-    def _check_days(self):
-        if any(settings[name] < 0 for settings in self for name in DAYS_FIELDS):
-            raise ValidationError(_("A number of days cannot be negative."))
-
-    @api.constrains("catchall_fetch_interval")
-    def _check_fetch_interval(self):
-        if any(settings.catchall_fetch_interval < 1 for settings in self):
-            raise ValidationError(_("The interval has to be at least 1."))
+            if any(settings[name] < 0 for name in DAYS_FIELDS):
+                raise ValidationError(_("A number of days cannot be negative."))
+            if any(settings[name] < 1 for name in COUNT_FIELDS):
+                raise ValidationError(_("Numbers of mails and minutes have to be at least 1."))
 
     # ------------------------------------------------------------
     # CRUD
@@ -173,12 +159,8 @@ class ResConfigSettings(models.TransientModel):
             settings._write_policies(policies)
         return res
 
-    # ------------------------------------------------------------
-    # ACTIONS
-    # ------------------------------------------------------------
-
     def action_open_catchall_description(self):
-        """Open the page of the addon, as the Apps menu does."""
+        """Return the action that opens the page of the addon, as the Apps menu does."""
         return {
             "type": "ir.actions.act_window",
             "res_model": "ir.module.module",
@@ -246,9 +228,8 @@ class ResConfigSettings(models.TransientModel):
 
     @api.model
     def _get_fetch_action(self):
-        """Return the scheduled action that fetches mail, or nothing where somebody deleted it."""
         action = self.env.ref(FETCH_ACTION, raise_if_not_found=False)
-        # sudo: only its interval is read and written, by administrators
+        # somebody may have deleted it; sudo: its interval is read and written, by administrators
         return (action or self.env["ir.cron"]).sudo()
 
     # ------------------------------------------------------------
@@ -258,26 +239,14 @@ class ResConfigSettings(models.TransientModel):
     def _prepare_catchall_state(self):
         """Return a row for each part of the gateway: its state, and the action that leads there."""
         guide = self.env["mail.catchall.setup"]._find(self.company_id)
+        sending = self._check_unsent() or (guide.smtp_state, guide._describe_smtp())
         rows = [
             (_("Domain"), guide.domain_state, guide.domain_text, "mail.mail_alias_domain_action"),
             (_("Mailbox"), guide.mailbox_state, guide.mailbox_text, MAILBOXES_ACTION),
-            (
-                _("Sending"),
-                *(self._check_unsent() or (guide.smtp_state, guide._describe_smtp())),
-                "base.action_ir_mail_server_list",
-            ),
+            (_("Sending"), *sending, "base.action_ir_mail_server_list"),
             (_("Aliases"), guide.aliases_state, guide.aliases_text, "base.action_res_users"),
             (_("Last fetch"), *self._check_last_fetch(), MAILBOXES_ACTION),
-            (
-                _("To review"),
-                *self._check_waiting(),
-                "mail_catchall_gateway.mail_catchall_inbound_action_review",
-            ),
-            (
-                _("Listener"),
-                *self.env["mail.catchall.listener"]._get_state(),
-                MAILBOXES_ACTION,
-            ),
+            (_("To review"), *self._check_waiting(), REVIEW_ACTION),
         ]
         return [
             {"label": label, "state": state, "text": text, "action": action}
@@ -285,7 +254,6 @@ class ResConfigSettings(models.TransientModel):
         ]
 
     def _check_last_fetch(self):
-        """Return how fetching goes: (state, text). The mailbox that is worst off tells."""
         mailboxes = self.env["fetchmail.server"].search(
             [("is_catchall", "=", True), ("state", "=", "done")]
         )
@@ -299,9 +267,8 @@ class ResConfigSettings(models.TransientModel):
         latest = max(filter(None, mailboxes.mapped("last_success")), default=None)
         if not latest:
             return "todo", _("Nothing was fetched yet.")
-        count = self._count_inbound(
-            [("create_date", ">", fields.Datetime.subtract(latest, days=1))]
-        )
+        yesterday = fields.Datetime.subtract(latest, days=1)
+        count = self._count_inbound([("create_date", ">", yesterday)])
         date = format_datetime(self.env, latest, dt_format="short")
         return "ok", _("%(date)s. Mails within a day: %(count)s", date=date, count=count)
 
@@ -321,7 +288,6 @@ class ResConfigSettings(models.TransientModel):
         return "error", text
 
     def _check_waiting(self):
-        """Return whether mails wait for a decision: (state, text)."""
         waiting = self._count_inbound([("state", "in", OPEN_STATES)])
         if not waiting:
             return "ok", _("Nothing.")

@@ -173,11 +173,15 @@ class TestBombs(CatchallCommon):
     # ------------------------------------------------------------
 
     def assertCheap(self, rest):
-        """Receive a mail, and fail if that takes two seconds or 200 MB."""
+        """Receive a mail, and fail if that takes long or 200 MB.
+
+        A bomb takes minutes. That it takes less than two seconds is for ``fuzz/`` to find out,
+        without a coverage measurement around it.
+        """
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.process_time()
         inbound = self.receive_raw(rest)
-        self.assertLess(time.process_time() - start, 2)
+        self.assertLess(time.process_time() - start, 15)
         self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory, 200_000)
         self.assertVerdict(inbound, "delivered", "user_alias")
         return inbound.mail_message_ids

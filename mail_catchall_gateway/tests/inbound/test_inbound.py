@@ -164,6 +164,18 @@ class TestInbound(CatchallCommon):
             env["mail.catchall.gateway"]._process(inbound.with_env(env))
         self.assertFalse(self._new_mails)
 
+    @mute_logger("odoo.addons.mail.models.mail_thread")
+    def test_an_alias_that_core_cannot_follow_is_an_error_and_no_unknown_address(self):
+        self.mail_alias_domain.unrouted_policy = "bounce"
+        self.team_alias.alias_model_id = self.env["ir.model"]._get_id("res.country")
+        inbound = self.env["mail.catchall.inbound"]._store(
+            [(self.make_mail(self.team).as_bytes(), {"state": "processing"})]
+        )
+        env = self.enter_committing()
+        with self.mock_mail_gateway(), self.assertRaises(ValueError):
+            env["mail.catchall.gateway"]._process(inbound.with_env(env))
+        self.assertFalse(self._new_mails)
+
     # ------------------------------------------------------------
     # THE DOOR
     # ------------------------------------------------------------

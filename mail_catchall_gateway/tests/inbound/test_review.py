@@ -37,7 +37,20 @@ class TestReview(ReviewCommon):
         self.assertIn(self.typo, self.john.further_alias_ids.mapped("alias_full_name"))
         self.assertVerdict(self.receive(self.make_mail(self.typo)), "delivered", "user_alias")
 
-    def test_always_makes_a_foreign_domain_an_accepted_one(self):
+    def open_dialog(self, mail):
+        """Return the dialog *Deliver To* of the manager, with John chosen."""
+        action = self.receive(mail).with_user(self.manager).action_route()
+        dialogs = self.env[action["res_model"]].with_user(self.manager)
+        return dialogs.with_context(**action["context"]).create({"user_id": self.john.id})
+
+    def test_always_makes_one_foreign_domain_ours_if_an_administrator_says_so(self):
+        mail = self.make_mail("john@acme.example")
+        self.assertFalse(self.open_dialog(mail).always_help, "the user is no administrator")
+        self.manager.groups_id += self.env.ref("base.group_system")
+        self._create_document(email="mary@customer.example")
+        for to in ("x@customer.example", "x@gmail.com", "x@one.example, y@two.example"):
+            with self.subTest(to):
+                self.assertFalse(self.open_dialog(self.make_mail(to)).always_help)
         inbound = self.receive(self.make_mail("john@acme.example")).with_user(self.manager)
         self.assertVerdict(inbound, "ignored", "foreign_domain")
         self.route(inbound, user_id=self.john, is_always=True)
@@ -45,6 +58,16 @@ class TestReview(ReviewCommon):
         self.assertEqual(self.mail_alias_domain.accepted_domain_names, "acme.example")
         inbound = self.receive(self.make_mail("john.doe@acme.example"))
         self.assertVerdict(inbound, "delivered", "user_alias")
+
+    def test_always_adds_what_was_unrouted_and_nothing_that_stands_beside_it(self):
+        self.manager.groups_id += self.env.ref("base.group_system")
+        dialog = self.open_dialog(self.make_mail(self.typo, cc="Boss <boss@elsewhere.example>"))
+        self.assertIn(self.typo, dialog.always_help)
+        self.assertNotIn("elsewhere", dialog.always_help)
+        dialog.is_always = True
+        self.act(dialog, "action_apply")
+        self.assertFalse(self.mail_alias_domain.accepted_domain_names)
+        self.assertIn(self.typo, self.john.further_alias_ids.mapped("alias_full_name"))
 
     def test_always_gives_a_team_another_alias(self):
         team = self._create_team_alias(alias_defaults="{'comment': 'By mail'}")

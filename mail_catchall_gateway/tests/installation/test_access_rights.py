@@ -21,8 +21,6 @@ RIGHTS = {
     "mail.catchall.alias.wizard": ("", "", "rwcu", "rwcu", "", "", ""),
     "mail.catchall.alias.wizard.line": ("", "", "rwcu", "rwcu", "", "", ""),
     "mail.catchall.setup": ("", "", "", "rwc", "", "", ""),
-    "mail.catchall.setup.folder": ("", "", "", "rwcu", "", "", ""),
-    "mail.catchall.listener": ("", "", "", "r", "", "", ""),
 }
 
 # What anybody could call by a remote call, and who may: the rights of the model are not enough.

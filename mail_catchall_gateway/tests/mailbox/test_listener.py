@@ -5,7 +5,6 @@ import logging
 from odoo import fields
 from odoo.tests import tagged
 
-from ...models.mailbox.mail_catchall_listener import DEAD_AFTER, FORGET_AFTER
 from ...tools.addresses.signed_address import SignedAddress
 from ...tools.mailbox.mailbox import FetchResult
 from ...tools.pauses import growing_pauses
@@ -23,7 +22,6 @@ class TestListener(CatchallCommon):
         super().setUpClass()
         cls.inbounds = cls.env["mail.catchall.inbound"]
         cls.servers = cls.env["fetchmail.server"]
-        cls.listeners = cls.env["mail.catchall.listener"]
         cls.servers.with_context(active_test=False).search([]).write({"is_catchall": False})
         cls.alias_domain = cls.mail_alias_domain
         cls.alias_domain.write(
@@ -114,12 +112,12 @@ class TestListener(CatchallCommon):
 
     def test_which_mailboxes_are_watched(self):
         mailbox = self._create_mailbox(state="done", server="mx.invalid", port=143)
-        settings = self.listeners._get_watched()
+        settings = self.servers._get_watched()
         self.assertEqual(list(settings), [mailbox.id])
         mailbox.last_error = "not reached"
-        self.assertEqual(self.listeners._get_watched(), settings, "what happens changes nothing")
+        self.assertEqual(self.servers._get_watched(), settings, "what happens changes nothing")
         mailbox.port = 993
-        self.assertNotEqual(self.listeners._get_watched(), settings)
+        self.assertNotEqual(self.servers._get_watched(), settings)
         for values in (
             {"active": False},
             {"active": True, "state": "draft"},
@@ -128,7 +126,7 @@ class TestListener(CatchallCommon):
         ):
             with self.subTest(values=values):
                 mailbox.write(values)
-                self.assertFalse(self.listeners._get_watched())
+                self.assertFalse(self.servers._get_watched())
 
     def test_listeners_hear_of_changes(self):
         mailbox = self._create_mailbox()
@@ -140,7 +138,7 @@ class TestListener(CatchallCommon):
             (mailbox.unlink, True),
         ]:
             # that it arrives: e2e/test_listener.py
-            with patch.object(type(self.listeners), "_notify") as notify:
+            with patch.object(type(self.servers), "_notify_listeners") as notify:
                 change()
             self.assertEqual(notify.called, expected)
 
@@ -167,43 +165,6 @@ class TestListener(CatchallCommon):
         mailbox.next_fetch = fields.Datetime.now() + datetime.timedelta(minutes=5)
         self.assertAlmostEqual(fetch(None), 300, delta=5)
 
-    # ------------------------------------------------------------
-    # SIGNS OF LIFE
-    # ------------------------------------------------------------
-
-    def test_signs_of_life(self):
-        listeners = self.listeners
-        listeners.search([]).unlink()
-        self.assertEqual(listeners._get_state()[0], "ok", "nobody needs one")
-        listeners._sign("one", 1, "IDLE")
-        listeners._sign("two", 1, "IDLE")
-        listeners._sign("two", 1, "IDLE")
-        self.assertEqual(sorted(listeners.search([]).mapped("name")), ["one", "two"])
-        self.assertEqual(listeners._find_alive("two").name, "two")
-        self.assertEqual(listeners._find_alive("one").name, "one")
-        self.assertEqual(listeners._get_state()[0], "ok")
-        one = listeners._find_alive("one")
-        one.last_sign -= DEAD_AFTER + datetime.timedelta(seconds=1)
-        self.assertFalse(listeners._find_alive("one"))
-        state, text = listeners._get_state()
-        self.assertEqual(state, "error")
-        self.assertIn("one (IDLE)", text)
-        listeners._sign("one", 2, "LMTP")
-        self.assertTrue(one.exists(), "another listener of that host")
-        listeners._sign("one", 3, "IDLE")
-        self.assertFalse(one.exists(), "it was started again")
-        two = listeners._find_alive("two")
-        two.last_sign -= FORGET_AFTER + datetime.timedelta(seconds=1)
-        listeners._sign("one", 3, "IDLE")
-        self.assertFalse(two.exists(), "it was given up")
-        listeners._sign_off("one", 3)
-        self.assertEqual(listeners.search([]).mapped("pid"), [2])
-
     def test_pauses_grow(self):
         pauses = list(itertools.islice(growing_pauses(60), 8))
         self.assertEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60])
-
-    def test_the_settings_tell_of_it(self):
-        self.listeners._sign("mx.example", 1, "LMTP unix:/run/odoo/lmtp")
-        state = self.env["res.config.settings"].new({})._prepare_catchall_state()
-        self.assertTrue(any("mx.example (LMTP unix" in row["text"] for row in state))

@@ -1,6 +1,6 @@
 from odoo.tests import tagged
 
-from ..common import CatchallCommon
+from ..common import CatchallCommon, patch
 
 
 @tagged("post_install", "-at_install", "mail_catchall_gateway")
@@ -66,6 +66,26 @@ class TestDeliveryReports(CatchallCommon):
         self.assertVerdict(inbound, "delivered", "bounce_report")
         self.assertEqual(self.get_notification(message, self.mary).notification_status, "sent")
         self.assertFalse(self.mary.message_bounce)
+
+    def test_other_modules_are_told_of_failures_alone(self):
+        """What mass_mailing counts as bounced, and puts on the blacklist."""
+        thread, told = type(self.env["mail.thread"]), []
+        parse = thread.message_parse
+
+        def message_parse(self, *args, **kwargs):
+            told.append(parse(self, *args, **kwargs))
+            return told[-1]
+
+        for kind, status, is_told in [
+            ("failed", "5.1.1", True),
+            ("delayed", "4.4.1", False),
+            ("delivered", "2.0.0", False),
+        ]:
+            sent, _message = self.send()
+            with self.subTest(kind), patch.object(thread, "message_parse", message_parse):
+                self.receive(self.make_report(sent, kind, status))
+                names = ("bounced_email", "bounced_msg_ids", "bounced_partner")
+                self.assertEqual([bool(told[-1][name]) for name in names], [is_told] * 3)
 
     def test_what_reports_nothing_and_is_for_somebody_waits(self):
         for sender in ("Mary <>", "MAILER-DAEMON@customer.example"):

@@ -49,6 +49,6 @@ class TestStranger(CatchallCommon):
         inbound = self.env["mail.catchall.inbound"].search([], limit=1, order="id desc")
         gateway = self.env["mail.catchall.gateway"]
         mail = gateway._prepare_mail(inbound, inbound._get_source())
-        self.assertFalse(gateway._find_parent(mail))
+        self.assertFalse(self.env["mail.catchall.parent"]._find(mail))
         mail = mail.replace(is_accepted=True)
-        self.assertEqual(gateway._find_parent(mail), self.message)
+        self.assertEqual(self.env["mail.catchall.parent"]._find(mail), self.message)

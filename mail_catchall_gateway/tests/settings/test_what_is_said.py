@@ -230,7 +230,7 @@ class TestWhatTheGuideSays(SetupCommon):
         self.guide.mailbox_id.server_type = "pop"
         self.log_in()
         self.assertEqual(self.guide.mailbox_state, "ok")
-        self.assertFalse(self.guide.mailbox_folder_ids)
+        self.assertFalse(self.guide.mailbox_folders)
 
     def test_presets_and_encryption_fill_in_ports(self):
         with Form(self.guide) as form:

@@ -40,10 +40,7 @@ def normalize_domain(name):
 
 
 def is_domain_name(name):
-    """Tell whether a name can be the domain of an address on the internet.
-
-    :param str name: A-labels or ASCII, lower case (RFC 1035, 2.3.1; RFC 5321, 4.1.2)
-    """
+    """Tell whether a name, as A-labels, can be a domain (RFC 1035, 2.3.1; RFC 5321, 4.1.2)."""
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
     return len(name) <= 253 and bool(re.fullmatch(rf"{label}(\.{label})+", name))
 
@@ -59,21 +56,16 @@ def replace_address(text, old, new):
     # be encoded, and what stands before: Outlook puts it into each that it checks
     local, domain = map(re.escape, old.rsplit("@", 1))
     pattern = rf"(?:(?<![\w.+-])|(?<=%[0-9a-f]{{2}})){local}(@|%40){domain}(?![\w-]|\.\w)"
-
-    def replace(match):
-        return new.replace("@", match[1])
-
-    return type(text)(re.sub(pattern, replace, str(text), flags=re.IGNORECASE))
+    replaced = re.sub(pattern, lambda m: new.replace("@", m[1]), str(text), flags=re.IGNORECASE)
+    return type(text)(replaced)
 
 
 def replace_in_card(content, old, new):
     """Return a calendar or a business card (RFC 5545, RFC 6350) with another address in it.
 
-    Mail programs write the address of their user into them.
+    Mail programs write the address of their user into them. Parameters as ``replace_address``.
 
     :param content: of any file, bytes or text; what is no calendar or card comes back as it is
-    :param str old: address that must not be seen
-    :param str new: address to show instead
     """
     is_bytes = isinstance(content, bytes)
     if not is_bytes and not isinstance(content, str):

@@ -20,11 +20,7 @@ def propose_local_part(text):
 
 
 def make_unique(local_part, taken):
-    """Return the local part, with the lowest number behind it that makes it nobody else's.
-
-    :param str local_part: what is wished for
-    :param taken: local parts that are in use
-    """
+    """Return the local part, with a number behind it if it is one of those that are taken."""
     number, unique = 1, local_part
     while unique in taken:
         number += 1

@@ -12,7 +12,6 @@ def organizational_domain(domain):
 
     Below a top-level domain that is not on the list it has two labels.
 
-    :param str domain: in any case, with U-labels or A-labels
     :return str: lower case, as A-labels; a public suffix and a single label stay as they are
     """
     name = normalize_domain(domain or "")

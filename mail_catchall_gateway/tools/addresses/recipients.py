@@ -6,26 +6,18 @@ into a catch-all mailbox tells it in a field of its own making: none of them is 
 """
 
 import dataclasses
+import itertools
 import re
 
 from .addresses import ADDRESS, LITERAL, QUOTED, normalize_address
 
 #: In the order in which they are believed. Those before Delivered-To keep the address as it was
 #: before aliases and catch-alls were expanded; Delivered-To is often the mailbox itself.
-RECIPIENT_HEADERS = (
-    "X-Original-To",
-    "Envelope-To",
-    "X-Envelope-To",
-    "X-Gm-Original-To",
-    "Delivered-To",
-    "X-Forwarded-To",
-)
+RECIPIENT_HEADERS = ("X-Original-To", "Envelope-To", "X-Envelope-To", "X-Gm-Original-To")
+RECIPIENT_HEADERS += ("Delivered-To", "X-Forwarded-To")
 
 #: Octets of an address (RFC 5321, 4.5.3.1): what is longer reaches nobody.
 MAX_ADDRESS = 64 + 1 + 255
-
-#: Where the sender names whom he writes to (RFC 5322, 3.6.3 and 3.6.6).
-ADDRESS_HEADERS = ("to", "cc", "resent-to", "resent-cc")
 
 _ROUTE = r'@[^\s<>:"]*:'  # obsolete, RFC 5322, 4.4
 _ADDRESS = re.compile(ADDRESS)
@@ -41,30 +33,19 @@ _LIST_TOKEN = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class EnvelopeRecipients:
-    """The envelope recipients of a message and what named them.
+    """The envelope recipients of a message and what named them."""
 
-    Arguments:
-        addresses (tuple): normalized addresses, without duplicates, in the order found
-        source (str): the header field that named them; empty where none did
-    """
-
-    addresses: tuple = ()
-    source: str = ""
+    addresses: tuple = ()  # normalized, without duplicates, in the order found
+    source: str = ""  # the header field that named them; empty where none did
 
 
 @dataclasses.dataclass(frozen=True)
 class Mailbox:
-    """What stands between two separators of an address list (RFC 5322, 3.4).
+    """What stands between two separators of an address list (RFC 5322, 3.4)."""
 
-    Arguments:
-        words (tuple): what is written outside angle brackets, as it came
-        addresses (tuple): the addresses in angle brackets; more than one where a comma is missing
-        has_brackets (bool): there were brackets, whatever is in them
-    """
-
-    words: tuple = ()
-    addresses: tuple = ()
-    has_brackets: bool = False
+    words: tuple = ()  # what is written outside angle brackets, as it came
+    addresses: tuple = ()  # those in angle brackets; more than one where a comma is missing
+    has_brackets: bool = False  # there were some, whatever is in them
 
     @property
     def found(self):
@@ -104,7 +85,8 @@ def parse_mailboxes(value):
         elif kind == ":":  # what came before is the name of a group, or a scheme as in mailto:
             (inside if is_inside else words).clear()
         elif kind in ",;":
-            mailboxes.append(_mailbox(words, inside, has_brackets))
+            addresses = tuple(filter(_is_address, inside))
+            mailboxes.append(Mailbox(tuple(filter(None, words)), addresses, has_brackets))
             words, inside, is_inside, has_brackets = [], [], False, False
     return [mailbox for mailbox in mailboxes if mailbox.words or mailbox.has_brackets]
 
@@ -170,12 +152,8 @@ def envelope_recipients(fields, names=RECIPIENT_HEADERS, mailbox_addresses=(), t
 
 
 def header_recipients(fields):
-    """Return whom a message says that it is for, in To, Cc and their Resent fields.
-
-    :param list fields: (name, value) pairs of the header
-    :return tuple: normalized addresses, without duplicates, in the order found
-    """
-    return address_fields(fields, ADDRESS_HEADERS)
+    """Return whom a message names in To, Cc and their Resent fields: see ``address_fields``."""
+    return address_fields(fields, ("to", "cc", "resent-to", "resent-cc"))
 
 
 def address_fields(fields, names):
@@ -185,18 +163,9 @@ def address_fields(fields, names):
     :param names: names of fields that hold addresses (RFC 5322, 3.6.2 and 3.6.3), in lower case
     :return tuple: normalized addresses, without duplicates, in the order found
     """
-    found = {}
-    for name, value in fields:
-        if name.lower() in names:
-            for mailbox in parse_mailboxes(str(value)):
-                for address in mailbox.found:
-                    found[normalize_address(address)] = True
-    return tuple(found)
-
-
-def _mailbox(words, inside, has_brackets):
-    addresses = tuple(filter(_is_address, inside))
-    return Mailbox(tuple(filter(None, words)), addresses, has_brackets)
+    values = (str(value) for name, value in fields if name.lower() in names)
+    mailboxes = itertools.chain.from_iterable(map(parse_mailboxes, values))
+    return tuple(dict.fromkeys(normalize_address(one) for box in mailboxes for one in box.found))
 
 
 def _is_address(text):
@@ -219,11 +188,6 @@ def _strip_comments(value):
 
 def _trusted_fields(fields, trusted_hops):
     """Return the fields down to our first server's Received line, with lower-case names."""
-    trusted, hops = [], 0
-    for name, value in fields:
-        name = name.lower()
-        trusted.append((name, str(value)))
-        hops += name == "received"
-        if trusted_hops and hops == trusted_hops:
-            break
-    return trusted
+    lowered = [(name.lower(), str(value)) for name, value in fields]
+    received = [index for index, (name, _value) in enumerate(lowered, 1) if name == "received"]
+    return lowered[: received[trusted_hops - 1]] if 0 < trusted_hops <= len(received) else lowered

@@ -28,38 +28,23 @@ _LOCAL_PART = re.compile(rf"({REPLY}|{BOUNCE})\.{_VERSION}([a-z2-7]{{31,56}})")
 
 @dataclasses.dataclass(frozen=True)
 class SignedAddress:
-    """What a signed address stands for.
+    """What a signed address stands for."""
 
-    Arguments:
-        kind (str): ``reply`` or ``bounce``
-        message_id (int): id of the message that was sent
-        model_id (int): id of the model of its document, for when the message is gone; 0 for none
-        res_id (int): id of the document
-        partner_id (int): id of the contact it was sent to, 0 for whoever is no contact
-    """
-
-    kind: str
-    message_id: int
-    model_id: int = 0
+    kind: str  # ``reply`` or ``bounce``
+    message_id: int  # id of the message that was sent
+    model_id: int = 0  # of its document, for when the message is gone
     res_id: int = 0
-    partner_id: int = 0
+    partner_id: int = 0  # the contact it was sent to, 0 for whoever is no contact
 
 
 @dataclasses.dataclass(frozen=True)
 class Signer:
-    """What all mails about documents of one model are signed with.
+    """What all mails about documents of one model are signed with."""
 
-    Arguments:
-        key (bytes): secret of the database
-        domains (dict): name of the alias domain by its name, and by that of each accepted domain
-        service (frozenset): addresses of ours that are signed without asking further
-        model_id (int): id of the model, 0 if answers belong to no document of it
-    """
-
-    key: bytes = dataclasses.field(repr=False)
-    domains: dict
-    service: frozenset
-    model_id: int = 0
+    key: bytes = dataclasses.field(repr=False)  # secret of the database
+    domains: dict  # name of the alias domain by its name, and by that of each accepted domain
+    service: frozenset  # addresses of ours that are signed without asking further
+    model_id: int = 0  # 0 if answers belong to no document of it
 
 
 def build_local_part(key, signed):
@@ -88,7 +73,7 @@ def parse_local_part(key, local_part):
     kind, token = match.groups()
     try:
         data = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
-    except (binascii.Error, ValueError):
+    except binascii.Error:  # of an impossible length
         return None
     payload, signature = data[:-_MAC_OCTETS], data[-_MAC_OCTETS:]
     if not hmac.compare_digest(signature, _sign(key, kind, payload)):
@@ -100,9 +85,8 @@ def parse_local_part(key, local_part):
 
 
 def _sign(key, kind, payload):
-    text = f"{kind}.{_VERSION}.".encode() + payload
     mac = _begin_mac(key).copy()
-    mac.update(text)
+    mac.update(f"{kind}.{_VERSION}.".encode() + payload)
     return mac.digest()[:_MAC_OCTETS]
 
 
@@ -151,17 +135,12 @@ def looks_signed(local_part):
     return bool(re.match(rf"({REPLY}|{BOUNCE})\.[a-z2-7]{{16}}", local_part.lower()))
 
 
-def mask_tokens(text):
-    """Return a text in which signed addresses can be told, and not be used."""
-    return _TOKEN.sub(r"\1.…", text)
-
-
 class TokenFilter(logging.Filter):
     """Keeps signed addresses out of a log: who knows one may write to a thread."""
 
     def filter(self, record):
         text = record.getMessage()
-        masked = mask_tokens(text)
+        masked = _TOKEN.sub(r"\1.…", text)
         if masked != text:
             record.msg, record.args = masked, ()
         return True

@@ -7,14 +7,11 @@ from rapidfuzz.distance import OSA
 
 #: Edits between what was written and what was meant.
 MAX_DISTANCE = 2
-
 #: In the place of a distance: the same name, otherwise written. No edit distance is as high.
 SAME_NAME = MAX_DISTANCE + 1
-
 #: A longer local part is no address (RFC 5321, 4.5.3.1.1), and comparing it can take minutes.
 MAX_LENGTH = 64
 
-_SEPARATOR = "[._-]"
 _PART = re.compile(r"[^._-]+")
 _MAX_PARTS = 4  # of a name: first, "van", "der", last
 
@@ -23,24 +20,21 @@ def max_distance(local_part):
     """Return how far a suggestion may be away: an edit for every three characters.
 
     Two characters allow none, for ``hr`` is not ``pr``. Full-text search engines count likewise.
-
-    :param str local_part: what was written
     """
     return min(MAX_DISTANCE, len(local_part) // 3) if len(local_part) <= MAX_LENGTH else 0
 
 
 def length_range(local_part):
-    """Return the lengths of the candidates that ``find_similar`` can find, to query no others.
+    """Return the lowest and highest length of what ``find_similar`` can find, to query no others.
 
-    :param str local_part: what was written
-    :return tuple: (lowest, highest), both included; the lowest is above where none can be found
+    The lowest is above the highest where none can be found.
     """
     if not 0 < len(local_part) <= MAX_LENGTH:
         return 1, 0
     distance, parts = max_distance(local_part), _name_parts(local_part)
     # john.doe can be jdoe; j.doe and jdoe can be a name of any length
     lowest = min([len(local_part) - distance] + [len(part) + 1 for part in parts if len(part) > 1])
-    is_open = any(_is_initial(part) for part in parts)
+    is_open = any(map(_is_initial, parts))
     return lowest, (MAX_LENGTH if is_open else len(local_part)) + distance
 
 
@@ -60,10 +54,9 @@ def find_similar(local_part, candidates, limit=5):
     """
     if not 0 < len(local_part) <= MAX_LENGTH:
         return []
-    candidates, cutoff = list(candidates), max_distance(local_part)
-    matches = process.extract(
-        local_part, candidates, scorer=OSA.distance, score_cutoff=cutoff, limit=None
-    )
+    candidates = list(candidates)
+    options = {"scorer": OSA.distance, "score_cutoff": max_distance(local_part), "limit": None}
+    matches = process.extract(local_part, candidates, **options)
     found = {candidate: distance for candidate, distance, _index in matches}
     ranked = sorted(found.items(), key=lambda item: _rank(local_part, *item))
     same_name = _find_same_name(local_part, candidates)
@@ -84,7 +77,7 @@ def _find_same_name(local_part, candidates):
     if not parts:
         return []
     orders = (parts, parts[1:] + parts[:1], parts[-1:] + parts[:-1])
-    patterns = [_SEPARATOR.join(map(_part_pattern, order)) for order in orders]
+    patterns = ["[._-]".join(map(_part_pattern, order)) for order in orders]
     if parts[0].isalpha() and parts[-1].isalpha() and len(parts[-1]) > 1:
         patterns.append(parts[0][0] + parts[-1])  # jdoe
     fits = re.compile("|".join(patterns)).fullmatch

@@ -4,15 +4,13 @@ RFC 3834 asks automatic mail to say so in ``Auto-Submitted``. Many machines say 
 what looks like a mark may stand on mail of people: the rules are rows, each with its source.
 """
 
-import contextlib
 import dataclasses
-import email.errors
-import email.header
 import re
 import unicodedata
 
 from ..addresses.recipients import extract_addresses
 from ..message.header_text import one_line
+from ..message.repair_charsets import decode_words
 
 REPLIED = "replied"
 GENERATED = "generated"
@@ -28,16 +26,12 @@ _MAX_VALUE, _MAX_MARK = 2000, 100  # what tells stands in front of values of any
 
 @dataclasses.dataclass(frozen=True)
 class AutomaticMail:
-    """How far a machine wrote a message.
+    """How far a machine wrote a message."""
 
-    Arguments:
-        kind (str): ``replied`` for a machine's answer (vacation, read receipt), ``generated``
-            for its other mail (notification, list, invoice), empty for what a person wrote
-        mark (str): header field and value that told, on one line and cut; empty for a person
-    """
-
+    #: ``replied`` for a machine's answer (vacation, read receipt), ``generated`` for its other mail
+    #: (notification, list, invoice), empty for what a person wrote
     kind: str = ""
-    mark: str = ""
+    mark: str = ""  # header field and value that told, on one line and cut
 
 
 def _re(pattern):
@@ -85,9 +79,9 @@ _RULES = (
     ("resent-from", _ANY, _RESENT),
 )
 _RULES_BY_FIELD = {}
-for _names, _pattern, _kind in _RULES:
+for _names, *_rule in _RULES:
     for _name in _names.split():
-        _RULES_BY_FIELD.setdefault(_name, []).append((_pattern, _kind))
+        _RULES_BY_FIELD.setdefault(_name, []).append(_rule)
 
 #: Subjects that tell by themselves, at their very start: nobody types them, with the colon.
 _SUBJECTS = (
@@ -116,10 +110,11 @@ _DOUBTFUL_SUBJECTS = (
 def _subject_pattern(subjects, *patterns):
     """Return a pattern for decoded subjects that begin with one of these."""
     for subject in subjects:
-        # undeclared 8-bit letters reach us as replacement characters; where all are, none tells
-        broken = "|\ufffd{1,3}" if re.search("[A-Za-z]{3}", subject) else ""
-        letters = (re.escape(c) if c.isascii() else f"(?:{c}{broken})" for c in subject.rstrip(":"))
-        patterns += ("".join(letters) + (" ?:" if subject.endswith(":") else r"(?!\w)"),)
+        text = re.escape(subject.rstrip(":"))
+        if re.search("[A-Za-z]{3}", subject):  # where all letters are broken, none tells
+            # undeclared 8-bit letters reach us as replacement characters, or as some others
+            text = re.sub("[^ -~]", r"(?:\g<0>|[^ -~]{1,3})", text)
+        patterns += (text + (" ?:" if subject.endswith(":") else r"(?!\w)"),)
     # mail servers put a tag in front of what comes from outside (sublime-rules#1677)
     return _re(rf"^(?:\[[^\[\]]{{1,30}}\] ?)?(?:{'|'.join(patterns)})")
 
@@ -155,16 +150,10 @@ _SPAM_MARKS = (
 
 
 def classify(fields):
-    """Return whether a machine wrote a message, and what told (RFC 3834).
-
-    :param list fields: (name, value) pairs of the header, from the top
-    :return AutomaticMail:
-    """
+    """Return how far a machine wrote a mail, by its header fields from the top (RFC 3834)."""
     found = _find_marks(fields)
-    for kind in (REPLIED, GENERATED, _LIST):
-        if kind in found:
-            return AutomaticMail(GENERATED if kind == _LIST else kind, found[kind])
-    return AutomaticMail()
+    kind = next((kind for kind in (REPLIED, GENERATED, _LIST) if kind in found), "")
+    return AutomaticMail(GENERATED if kind == _LIST else kind, found.get(kind, ""))
 
 
 def may_answer(fields, envelope_from=None):
@@ -175,7 +164,6 @@ def may_answer(fields, envelope_from=None):
     :param list fields: (name, value) pairs of the header, from the top
     :param str envelope_from: RFC 5321, MAIL FROM, empty or ``<>`` for the null sender; None where
         it is not known: then the topmost Return-Path, if there is one
-    :return bool:
     """
     if any(kind != _RESENT for kind in _find_marks(fields)):
         return False
@@ -193,10 +181,7 @@ def spam_mark(fields):
     """Return the header field and value that call a message spam, or ``""``.
 
     Servers prepend: the first instance of a field is the last server's, so ours, and one that the
-    sender wrote stands below.
-
-    :param list fields: (name, value) pairs of the header, from the top
-    :return str: such as ``X-Spam-Flag: YES``, on one line and cut
+    sender wrote stands below. Such as ``X-Spam-Flag: YES``, on one line and cut.
     """
     topmost = _topmost(fields)
     for names, pattern in _SPAM_MARKS:
@@ -215,29 +200,12 @@ def _find_marks(fields):
         for pattern, kind in _RULES_BY_FIELD.get(field, ()):
             if kind not in found and pattern.search(_head(value)):
                 found[kind] = one_line(f"{name}: {_head(value)}", _MAX_MARK)
-    subject = _subject(_topmost(fields).get("subject", ("", ""))[1])
+    subject = decode_words(_head(_topmost(fields).get("subject", ("", ""))[1]))
+    subject = " ".join(unicodedata.normalize("NFKC", subject).split())  # plain spaces and colons
     second_sign = found.keys() & {GENERATED, _SUPPRESS} and not found.keys() & {_LIST, _RESENT}
     if _SUBJECT.search(subject) or (second_sign and _DOUBTFUL_SUBJECT.search(subject)):
         found.setdefault(REPLIED, one_line(f"Subject: {subject}", _MAX_MARK))
     return found
-
-
-def _subject(value):
-    """Return the beginning of a subject, decoded (RFC 2047), with plain spaces and colons."""
-    text = _head(value)
-    with contextlib.suppress(email.errors.HeaderParseError):  # broken: as it came
-        text = "".join(_decode(*part) for part in email.header.decode_header(text))
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
-def _decode(part, charset):
-    """Return a part that ``decode_header`` gave as text: one that is broken hides no other."""
-    if isinstance(part, str):
-        return part
-    # without charset: what stood between encoded words; "*" begins a language (RFC 2231, 5)
-    with contextlib.suppress(LookupError, ValueError):
-        return part.decode((charset or "raw-unicode-escape").partition("*")[0], "replace")
-    return part.decode("ascii", "replace")
 
 
 def _topmost(fields):

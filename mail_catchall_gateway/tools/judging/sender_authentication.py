@@ -40,27 +40,19 @@ _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 @dataclasses.dataclass(frozen=True)
 class Authentication:
-    """What our mail server found out about the sender of a message.
+    """What our mail server found out about the sender of a message."""
 
-    Arguments:
-        result (str): ``pass``, ``fail``, or ``none`` where it cannot be told
-        method (str): ``dmarc``, ``dkim`` or ``spf``, which decided it; empty where none did
-        detail (str): why, one line for the administrator; parts of it come from the mail
-    """
-
-    result: str
-    method: str = ""
-    detail: str = ""
+    result: str  # pass, fail, or none where it cannot be told
+    method: str = ""  # dmarc, dkim or spf, which decided it; empty where none did
+    detail: str = ""  # why, one line for the administrator; parts of it come from the mail
 
 
 @dataclasses.dataclass(frozen=True)
 class _Finding:
-    """One result of the server; ``aligned`` is None where it names no domain."""
-
     method: str
     passed: bool
     failed: bool
-    aligned: bool | None
+    aligned: bool | None  # None where it names no domain
     text: str
 
 
@@ -100,7 +92,6 @@ def authenticate(fields, authserv_id, domain, trusted_hops=0):
 
 
 def _judge(findings, domain):
-    """Return the Authentication that the findings amount to."""
     stranger = f", nothing for {domain}"
     # the first that holds decides; DMARC comes first, as the other two are its evidence, and a
     # failure before a pass, as a second DMARC result is nothing that an honest server writes
@@ -124,6 +115,7 @@ def _finding(method, result, properties, domain):
         return _Finding("dmarc", False, result == "fail", None, f"{method}={result}")
     name = next((name for name in _IDENTITIES.get(method, ()) if name in properties), "")
     domains = [_domain(value) for value in properties.get(name, ())]
+    ours = organizational_domain(domain)
     if method not in _IDENTITIES or (method == "spf" and not any(domains)):
         return None  # SPF without a sender: a bounce, checked for the host's name
     return _Finding(
@@ -131,7 +123,7 @@ def _finding(method, result, properties, domain):
         passed=result in _PASS,
         failed=result in (_DMARC_FAIL if method == "dmarc" else _FAIL),
         # all of them: a second one is the work of somebody who wants to be read in its place
-        aligned=all(_is_aligned(one, domain) for one in domains) if domains else None,
+        aligned=all(organizational_domain(one) == ours for one in domains) if domains else None,
         text=" ".join([f"{method}={result}", *(f"{name}={one}" for one in domains)]),
     )
 
@@ -144,10 +136,6 @@ def _domain(value):
     domain = str(value or "").strip(" <>").rpartition("@")[2]
     domain = normalize_address(f"@{domain}")[1:] if len(domain) < 256 else ""
     return domain if _DOMAIN.fullmatch(domain) else ""
-
-
-def _is_aligned(one, other):
-    return organizational_domain(one) == organizational_domain(other)
 
 
 def _patterns(authserv_id):
@@ -165,8 +153,7 @@ def _trusted_values(fields, patterns, trusted_hops):
             if (found and hops >= trusted_hops) or 0 < trusted_hops < hops:
                 break
         elif name.lower() == "authentication-results":
-            text, well_formed = _flatten(str(value))
-            authserv_id, results = _split_id(text)
+            authserv_id, results, well_formed = split_results(str(value))
             if any(_is_id(authserv_id, pattern) for pattern in patterns):
                 found.append((results, well_formed))
     return found[:MAX_FIELDS]
@@ -176,15 +163,21 @@ def _is_id(authserv_id, pattern):
     return authserv_id.endswith(pattern) if pattern.startswith(".") else authserv_id == pattern
 
 
-def _split_id(text):
-    """Return the authserv-id of a flattened value, ``-`` without one, and its results."""
+def split_results(value):
+    """Return what is in an Authentication-Results field (RFC 8601, 2.2).
+
+    :param str value: its body
+    :return tuple: authserv-id, ``-`` where there is none; the results on one line, without
+        comments and quotes; whether the value is well formed
+    """
+    text, well_formed = _flatten(value)
     head, _semicolon, results = text.partition(";")
     words = head.split(maxsplit=2)
     if not words:
-        return "", ""
+        return "", "", well_formed
     if "=" in words[0] or words[1:2] and words[1].startswith("="):
-        return NO_ID, text
-    return words[0].partition("/")[0].rstrip(".").lower(), results
+        return NO_ID, text, well_formed
+    return words[0].partition("/")[0].rstrip(".").lower(), results, well_formed
 
 
 def _flatten(value):
@@ -214,16 +207,10 @@ def _flatten(value):
 
 
 def _parse(text):
-    """Return the (method, result, {property: [values]}) of flattened results."""
-    return [
-        (match[1].lower(), match[2].lower(), _properties(part))
-        for part in text.split(";")
-        if (match := _RESULT.match(part))
-    ]
-
-
-def _properties(part):
-    values = {}
-    for kind, name, value in _PROPERTY.findall(part):
-        values.setdefault(f"{kind}.{name}".lower(), []).append(value)
-    return values
+    """Yield the (method, result, {property: [values]}) of flattened results."""
+    for part in text.split(";"):
+        if match := _RESULT.match(part):
+            properties = {}
+            for kind, name, value in _PROPERTY.findall(part):
+                properties.setdefault(f"{kind}.{name}".lower(), []).append(value)
+            yield match[1].lower(), match[2].lower(), properties

@@ -5,14 +5,8 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """A decision that ends the processing of an inbound email.
+    """A decision that ends the processing of an inbound email."""
 
-    Arguments:
-        code (str): why, one of the verdict codes of ``mail.catchall.inbound``
-        action (str): the state that the inbound email ends in
-        reason (str): the same in a sentence for the administrator
-    """
-
-    code: str
-    action: str
-    reason: str = dataclasses.field(default="", compare=False)
+    code: str  # why, one of the verdict codes of ``mail.catchall.inbound``
+    action: str  # the state that the inbound email ends in
+    reason: str = dataclasses.field(default="", compare=False)  # a sentence for the administrator

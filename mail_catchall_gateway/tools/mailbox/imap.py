@@ -1,4 +1,4 @@
-"""The parts of an IMAP dialogue (RFC 3501) that are plain data: names, sets, responses.
+"""The parts of an IMAP dialogue (RFC 3501) that are plain data: names, responses.
 
 The connection is imaplib's, which core and the modules for OAuth make; IMAPClient parses.
 """
@@ -6,11 +6,12 @@ The connection is imaplib's, which core and the modules for OAuth make; IMAPClie
 from imapclient import imap_utf7
 from imapclient.response_parser import parse_fetch_response, parse_message_list
 
+from .mailbox import MailboxError
+
 
 def quote(name):
-    """Return a mailbox name as a quoted string (RFC 3501, 4.3), in modified UTF-7 (5.1.3).
+    """Return the name of a folder as a quoted string (RFC 3501, 4.3), in modified UTF-7 (5.1.3).
 
-    :param str name: name as people see it
     :raise ValueError: if it holds a control character: a line break would begin a command
     """
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
@@ -19,18 +20,18 @@ def quote(name):
     return f'"{escaped}"'
 
 
-def sequence_set(uids):
-    """Return UIDs as a sequence set, ``1:3,7`` (RFC 3501, 9).
+def check(response):
+    """Return the data of a response, or raise what the server said instead of OK."""
+    status, data = response
+    if status != "OK":
+        text = b" ".join(line for line in data if isinstance(line, bytes))
+        raise MailboxError(text.decode(errors="replace"))
+    return data
 
-    :param uids: integers in any order
-    """
-    ranges = []
-    for uid in sorted(set(uids)):
-        if ranges and ranges[-1][1] == uid - 1:
-            ranges[-1][1] = uid
-        else:
-            ranges.append([uid, uid])
-    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in ranges)
+
+def get_capabilities(connection):
+    """Return what a server says that it can do, as bytes in upper case."""
+    return b" ".join(filter(None, check(connection.capability()))).upper().split()
 
 
 def parse_search(data):
@@ -39,10 +40,7 @@ def parse_search(data):
 
 
 def parse_fetch(data, name, kind):
-    """Return one item by UID from the data of ``UID FETCH``.
-
-    What was not asked for (flags of other messages), what is ``NIL`` (the server has no such
-    message), and what cannot be parsed is passed over.
+    """Return one item by UID from the data of ``UID FETCH``; whatever else is there is passed over.
 
     :param list data: second item of what ``IMAP4.uid('FETCH', ...)`` returns
     :param bytes name: of the item: ``RFC822.SIZE``, ``BODY[]``

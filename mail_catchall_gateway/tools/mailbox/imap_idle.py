@@ -8,21 +8,13 @@ import selectors
 import time
 
 from . import imap
-from .mailbox import MailboxError
 
-#: Seconds between two looks at a server without IDLE.
-POLL_SECONDS = 30
 #: Seconds that a server may take to answer.
 ANSWER_SECONDS = 60
 
+#: What says that there may be new mail (RFC 3501, 7.3).
 _NEWS = re.compile(rb"\* \d+ (EXISTS|RECENT)\b", re.IGNORECASE)
 _BYE = re.compile(rb"\* BYE\b", re.IGNORECASE)
-_TAG = b"L%d"  # imaplib's begin with one of A to P and another letter
-
-
-def is_news(line):
-    """Tell whether a line from the server says that there may be new mail (RFC 3501, 7.3)."""
-    return bool(_NEWS.match(line))
 
 
 def find_readable(sockets, seconds):
@@ -40,10 +32,10 @@ class WatchedFolder:
         connection: imaplib's, or core's around it
         folder (str): name as people see it
         wake: socket that ends the waiting when it can be read
-        poll_seconds (float): see POLL_SECONDS
+        poll_seconds (float): between two looks at a server without IDLE
     """
 
-    def __init__(self, connection, folder, wake, poll_seconds=POLL_SECONDS):
+    def __init__(self, connection, folder, wake, poll_seconds):
         # core's wrapper does not hand out the socket
         self.connection = getattr(connection, "__obj__", connection)
         self.wake = wake
@@ -51,11 +43,8 @@ class WatchedFolder:
         self._count = 0
         self._rest = b""
         self._lines = collections.deque()
-        status, data = self.connection.select(imap.quote(folder), readonly=True)
-        if status != "OK":
-            raise MailboxError((data[0] or b"").decode(errors="replace"))
-        data = self.connection.capability()[1]
-        self.has_idle = b"IDLE" in b" ".join(filter(None, data)).upper().split()
+        imap.check(self.connection.select(imap.quote(folder), readonly=True))
+        self.has_idle = b"IDLE" in imap.get_capabilities(self.connection)
 
     def wait(self, seconds):
         """Wait until there is news, or ``wake`` can be read, or the time is over.
@@ -89,21 +78,14 @@ class WatchedFolder:
             with contextlib.suppress(OSError):
                 self.connection.shutdown()
 
-    # ------------------------------------------------------------
-    # DIALOGUE
-    # ------------------------------------------------------------
-
     def _send_command(self, command):
         self._count += 1
-        tag = _TAG % self._count
+        tag = b"L%d" % self._count  # imaplib's begin with one of A to P and another letter
         self.connection.send(b"%s %s\r\n" % (tag, command))
         return tag
 
     def _read_answers(self, tag, until=None):
-        """Read up to the end of a command, or to a line that begins with ``until``.
-
-        :return tuple: whether there was news, whether it was ``until`` that came
-        """
+        """Read to the end of a command or to ``until``: (whether there was news, it was until)."""
         news, end = False, time.monotonic() + ANSWER_SECONDS
         while True:
             line = self._read_line(end)
@@ -119,7 +101,7 @@ class WatchedFolder:
     def _note(line):
         if _BYE.match(line):
             raise imaplib.IMAP4.abort(line.decode(errors="replace"))
-        return is_news(line)
+        return bool(_NEWS.match(line))
 
     def _read_line(self, end, wake=None):
         """Return the next line, or None where the time is over or ``wake`` can be read."""

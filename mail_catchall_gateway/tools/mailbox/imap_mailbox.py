@@ -22,13 +22,12 @@ class ImapMailbox:
         self.after_fetch = after_fetch
         self.archive_folder = archive_folder
         self.problems = []
-        self._check(connection.select(imap.quote(folder)))
+        imap.check(connection.select(imap.quote(folder)))
         validity = connection.response("UIDVALIDITY")[1][0] or b""
         self.key = {"folder": folder, "uid_validity": validity.decode("ascii", "replace")}
         self.capabilities = ()
         if after_fetch != "seen":
-            data = self._check(connection.capability())
-            self.capabilities = b" ".join(filter(None, data)).upper().split()
+            self.capabilities = imap.get_capabilities(connection)
 
     def list(self):
         found = imap.parse_search(self._uid("SEARCH", "UNSEEN"))
@@ -36,7 +35,7 @@ class ImapMailbox:
 
     def sizes(self, uids):
         sizes = {}
-        for some in self._sets(uids):
+        for some in _split(uids):
             data = self._uid("FETCH", some, "(RFC822.SIZE)")
             sizes.update(imap.parse_fetch(data, b"RFC822.SIZE", int))
         # of a mail without a size, it is not known that it is small
@@ -52,8 +51,8 @@ class ImapMailbox:
             return {}
 
     def _fetch(self, uids):
-        some = imap.sequence_set(map(int, uids))
-        found = imap.parse_fetch(self._uid("FETCH", some, "(BODY.PEEK[])"), b"BODY[]", bytes)
+        data = self._uid("FETCH", ",".join(uids), "(BODY.PEEK[])")
+        found = imap.parse_fetch(data, b"BODY[]", bytes)
         # an empty one is no mail: the server cannot read it
         bodies = {uid: found[int(uid)] for uid in uids if found.get(int(uid))}
         if left := [uid for uid in uids if uid not in bodies]:
@@ -61,7 +60,7 @@ class ImapMailbox:
         return bodies
 
     def acknowledge(self, uids):
-        for some in self._sets(uids):
+        for some in _split(uids):
             if self.after_fetch == "move":
                 self._move(some)
             elif self.after_fetch == "delete":
@@ -87,25 +86,16 @@ class ImapMailbox:
         if b"UIDPLUS" in self.capabilities:
             self._uid("EXPUNGE", some)
         else:
-            self._check(self.connection.expunge())
+            imap.check(self.connection.expunge())
 
     def close(self):
         self.connection.logout()
 
-    @staticmethod
-    def _sets(uids):
-        numbers = sorted(map(int, uids))
-        for start in range(0, len(numbers), MAX_UIDS):
-            yield imap.sequence_set(numbers[start : start + MAX_UIDS])
-
     def _uid(self, *command):
-        return self._check(self.connection.uid(*command))
+        return imap.check(self.connection.uid(*command))
 
-    @staticmethod
-    def _check(response):
-        """Return the data of a response, or raise what the server said instead of OK."""
-        status, data = response
-        if status != "OK":
-            text = b" ".join(line for line in data if isinstance(line, bytes))
-            raise MailboxError(text.decode(errors="replace"))
-        return data
+
+def _split(uids):
+    """Return UIDs as sequence sets (RFC 3501, 9)."""
+    starts = range(0, len(uids), MAX_UIDS)
+    return [",".join(uids[start : start + MAX_UIDS]) for start in starts]

@@ -4,18 +4,17 @@ import argparse
 import ipaddress
 import re
 
+PROGRAM = "odoo-bin catchall-listen"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def parse_options(arguments, prog="odoo-bin catchall-listen"):
-    """Return what the listener is to do, and the arguments that are Odoo's.
+def parse_options(arguments):
+    """Return what the listener is to do (namespace), and the list of arguments that are Odoo's.
 
-    :param list arguments: of the command line
-    :return tuple: (namespace, list)
     :raise SystemExit: with what is wrong, as argparse does
     """
     parser = argparse.ArgumentParser(
-        prog=prog,
+        prog=PROGRAM,
         allow_abbrev=False,
         description="Take mail in as soon as it is there, beside a running Odoo.",
         epilog="All other options are Odoo's own: -c FILE, -d DATABASE, --logfile and so on.",
@@ -23,13 +22,8 @@ def parse_options(arguments, prog="odoo-bin catchall-listen"):
     add = parser.add_argument
     add("--idle", action="store_true", help="watch the catch-all mailboxes that are read by IMAP")
     add("--lmtp", type=endpoint, metavar="HOST:PORT|unix:PATH", help="take mail from a mail server")
-    add(
-        "--peers",
-        type=networks,
-        default=(),
-        metavar="ADDRESS,NETWORK...",
-        help="who may connect, where --lmtp is not on loopback or a socket",
-    )
+    who = "who may connect, where --lmtp is not on loopback or a socket"
+    add("--peers", type=networks, default=(), metavar="ADDRESS,NETWORK...", help=who)
     add("--workers", type=number, default=2, help="threads that process mail (%(default)s)")
     add("--mailbox", type=number, help="number of the mailbox whose settings count for LMTP")
     add("--connections", type=number, default=200, help="LMTP, at the same time (%(default)s)")
@@ -38,9 +32,8 @@ def parse_options(arguments, prog="odoo-bin catchall-listen"):
     add("--socket-mode", type=octal, default=0o660, help="rights of the socket (660)")
     add("--renew", type=renewal, default=540, help="seconds that one IDLE lasts (%(default)s)")
     add("--poll", type=number, default=30, help="seconds between looks without IDLE (%(default)s)")
-    add("--check", action="store_true", help="end with 0 if the listener of this host is alive")
     options, rest = parser.parse_known_args(arguments)
-    if not (options.idle or options.lmtp or options.check):
+    if not (options.idle or options.lmtp):
         parser.error("nothing to listen to: use --idle, --lmtp or both")
     if options.lmtp and options.lmtp[0] not in ("unix", *_LOOPBACK) and not options.peers:
         parser.error(f"name with --peers who may connect to {options.lmtp[0]}")
@@ -48,11 +41,7 @@ def parse_options(arguments, prog="odoo-bin catchall-listen"):
 
 
 def endpoint(text):
-    """Return (host, port), or ("unix", path).
-
-    >>> endpoint("[::1]:2424")
-    ('::1', 2424)
-    """
+    """Return (host, port), or ("unix", path)."""
     if text.startswith("unix:/"):
         return "unix", text.removeprefix("unix:")
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]/]+)):(\d{1,5})", text)
@@ -62,7 +51,6 @@ def endpoint(text):
 
 
 def networks(text):
-    """Return addresses and networks, separated by commas, as ``ip_network`` objects."""
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
     except ValueError as error:

@@ -3,7 +3,6 @@
 import re
 
 _CODED = re.compile(r"\d{3}[ -][245]\.\d{1,3}\.\d{1,3}(?: |$)")
-
 #: RFC 3463, by reply code; for what the library says without one.
 _STATUS = {
     "221": "2.0.0",
@@ -20,10 +19,7 @@ _STATUS = {
 
 
 def add_status(reply):
-    """Return a reply with an enhanced status code (RFC 2034), as it is where it has one.
-
-    :param str reply: one line
-    """
+    """Return a reply of one line with an enhanced status code (RFC 2034)."""
     code = reply[:3]
     if _CODED.match(reply) or code not in _STATUS or reply[3:4] not in (" ", ""):
         return reply
@@ -37,9 +33,6 @@ def for_each(reply, count):
 
 
 def refuse_recipient(suggestion=""):
-    """Return what is said of an address that nobody has (RFC 3463, 5.1.1).
-
-    :param str suggestion: the address that may have been meant
-    """
+    """Return what is said of an address that nobody has, and of the one that may be meant."""
     hint = f" Did you mean {suggestion}?" if suggestion and suggestion.isascii() else ""
     return f"550 5.1.1 Nobody has this address.{hint}"

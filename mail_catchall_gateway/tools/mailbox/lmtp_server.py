@@ -4,6 +4,7 @@ import asyncio
 import collections
 import ipaddress
 import logging
+import time
 
 from aiosmtpd.lmtp import LMTP
 
@@ -17,7 +18,6 @@ logging.getLogger("mail.log").setLevel(logging.ERROR)
 TEMPORARY = "451 4.3.0 Not now: try again later"
 #: Seconds for which a mail that is coming in is waited for when the server ends.
 GRACE_SECONDS = 30
-_MAX_COMMAND = 2048
 
 
 class Session(LMTP):
@@ -37,7 +37,7 @@ class Session(LMTP):
             loop=loop,
         )
         # the library has one for all connections, that each LHLO changes
-        self.command_size_limits = collections.defaultdict(lambda: _MAX_COMMAND)
+        self.command_size_limits = collections.defaultdict(lambda: 2048)
         self.server = server
         self.is_receiving = self._is_greeting = False
         self._recipients = 0  # that wait for their answer
@@ -56,7 +56,6 @@ class Session(LMTP):
         return super().connection_lost(error)
 
     def close(self):
-        """Say goodbye where no mail is coming in, or has been for too long."""
         if self.transport is not None:
             self.transport.write(b"421 4.3.2 The service ends\r\n")
             self.transport.close()
@@ -111,10 +110,7 @@ class LmtpServer:
         self.listener = None
 
     async def start(self, listen):
-        """Listen.
-
-        :param listen: coroutine function of a protocol factory, that returns an asyncio server
-        """
+        """Listen, by a coroutine function of a protocol factory that returns an asyncio server."""
         loop = asyncio.get_running_loop()
         self.listener = await listen(lambda: Session(self, loop))
 
@@ -124,33 +120,26 @@ class LmtpServer:
         for session in list(self.sessions):
             if not session.is_receiving:
                 session.close()
-        end = asyncio.get_running_loop().time() + GRACE_SECONDS
-        while any(session.is_receiving for session in self.sessions):
-            if asyncio.get_running_loop().time() > end:
-                break
+        end = time.monotonic() + GRACE_SECONDS
+        while any(s.is_receiving for s in self.sessions) and time.monotonic() < end:
             await asyncio.sleep(0.05)
         for session in list(self.sessions):
             session.close()
 
     def refuse(self, peer):
-        """Return why somebody may not connect, or nothing.
-
-        :param peer: (host, port, ...), or what stands for it on a socket of the file system
-        """
+        """Return why a peer (host, port, ...) may not connect, or nothing."""
         if len(self.sessions) >= self.options.connections:
             return "421 4.3.2 Too many connections"
         networks = self.options.peers
-        if networks and isinstance(peer, tuple):
+        if networks and isinstance(peer, tuple):  # not on a socket of the file system
             address = ipaddress.ip_address(peer[0].partition("%")[0])
             address = getattr(address, "ipv4_mapped", None) or address
-            if not any(address in network for network in networks):
+            if all(address not in network for network in networks):
                 _logger.warning("LMTP: %s may not connect", peer[0])
                 return "554 5.7.1 You may not connect"
         return ""
 
-    # ------------------------------------------------------------
-    # HOOKS OF AIOSMTPD
-    # ------------------------------------------------------------
+    # hooks of aiosmtpd
 
     async def handle_EHLO(self, _server, session, _envelope, hostname, responses):
         session.host_name = hostname

@@ -5,33 +5,29 @@ and SPF: support.google.com/a/answer/140034, docs.ovh.com (SPF), infomaniak.com 
 customers of IONOS, OVH and Microsoft 365.
 """
 
+import collections
 import dataclasses
+
+#: A record of a zone, for ``mx``, ``spf``, ``dkim`` or ``dmarc``; without the value that only the
+#: provider knows.
+DnsRecord = collections.namedtuple("DnsRecord", "purpose name type value", defaults=[""])
 
 
 @dataclasses.dataclass(frozen=True)
 class Provider:
-    """One mail provider. IMAP is at port 993, by SSL, with all of them.
-
-    Arguments:
-        code (str): by which it is stored
-        name (str): as its customers know it; a proper name, so not translated
-        imap_host, smtp_host (str): host names
-        smtp_port (int), smtp_encryption (str): as ``ir.mail_server`` takes them
-        mx (tuple): (preference, host) of its MX records (RFC 5321, 5.1); ``{dashed}`` in a host
-            stands for the domain with dashes in the place of its dots
-        spf (str): what its SPF record (RFC 7208) has between version and ``all``
-        dkim (str): where its DKIM key (RFC 6376) stands, below ``_domainkey``; empty where each
-            customer has a name of his own
-    """
+    """One mail provider. IMAP is at port 993, by SSL, with all of them."""
 
     code: str
-    name: str
+    name: str  # a proper name, so not translated
     imap_host: str = ""
     smtp_host: str = ""
     smtp_port: int = 465
     smtp_encryption: str = "ssl"
+    #: (preference, host); ``{dashed}`` is the domain with dashes in the place of its dots
     mx: tuple = ()
+    #: what the record (RFC 7208) has between version and ``all``
     spf: str = "mx"
+    #: where the key (RFC 6376) stands below ``_domainkey``, if it is the same for all customers
     dkim: str = ""
 
 
@@ -88,23 +84,6 @@ _BY_CODE = {provider.code: provider for provider in PROVIDERS}
 OTHER = Provider("other", "")
 
 
-@dataclasses.dataclass(frozen=True)
-class DnsRecord:
-    """One record of a domain's zone.
-
-    Arguments:
-        purpose (str): ``mx``, ``spf``, ``dkim`` or ``dmarc``
-        name (str): what it stands at, in full
-        type (str): MX or TXT
-        value (str): as it is entered; empty where only the provider knows it
-    """
-
-    purpose: str
-    name: str
-    type: str
-    value: str = ""
-
-
 def get_provider(code):
     """Return the :class:`Provider` of a code; one that nothing is known of for any other."""
     return _BY_CODE.get(code, OTHER)
@@ -117,12 +96,10 @@ def find_provider(host):
 
 
 def dns_records(domain, receiving, sending):
-    """Return what a domain's zone needs for mail to arrive, and not to be taken for spam.
+    """Return the records that a domain needs for mail to arrive, and not to be taken for spam.
 
-    :param str domain: name of the domain
-    :param Provider receiving: who has the catch-all mailbox
-    :param Provider sending: who has the SMTP account
-    :return list: of :class:`DnsRecord`
+    :param str domain: its name
+    :param Provider receiving, sending: who has the catch-all mailbox, and the SMTP account
     """
     dashed = domain.replace(".", "-")
     mx = [f"{number} {host.format(dashed=dashed)}" for number, host in receiving.mx]

@@ -25,28 +25,18 @@ class MailboxError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class FetchResult:
-    """How a fetch ended.
+    """How a fetch ended."""
 
-    Arguments:
-        code (str): ``fetched``, ``busy`` (another process is at it) or ``error``
-        count (int): mails stored
-        has_more (bool): whether it stopped for its time was over
-        text (str): what went wrong, in words; of single mails where ``code`` is ``fetched``
-    """
-
-    code: str
-    count: int = 0
-    has_more: bool = False
-    text: str = ""
+    code: str  # ``fetched``, ``busy`` (another process is at it) or ``error``
+    count: int = 0  # mails stored
+    has_more: bool = False  # whether it stopped for its time was over
+    text: str = ""  # what went wrong, in words; of single mails where ``code`` is ``fetched``
 
 
 def split_batches(sizes, max_count, max_octets):
-    """Yield lists of UIDs to fetch together, in the order of ``sizes``.
+    """Yield lists of UIDs, of octets by UID, of at most so many mails and octets together.
 
-    A batch holds at most ``max_count`` messages and ``max_octets``; a message that is larger by
-    itself is a batch of its own.
-
-    :param dict sizes: octets of each message by its UID
+    A mail that is larger by itself is a batch of its own.
     """
     batch, octets = [], 0
     for uid, size in sizes.items():

@@ -16,11 +16,7 @@ _getline = types.FunctionType(
 
 
 class PopMailbox:
-    """See ``mailbox.py``. The server deletes what was acknowledged at :meth:`close`, not before.
-
-    Arguments:
-        connection: poplib's, or core's around it, logged in
-    """
+    """See ``mailbox.py``. The server deletes what was acknowledged at :meth:`close`, not before."""
 
     def __init__(self, connection):
         # core's wrapper does not hand out the method
@@ -41,7 +37,7 @@ class PopMailbox:
         return list(self.numbers)
 
     def _list_without_uidl(self):
-        """UIDL is optional: then the source is what tells a mail from others, and is read first."""
+        # UIDL is optional: then the source is what tells a mail from others, and is read first
         for number in self._sizes():
             uid = hashlib.sha256(self._retrieve(number)).hexdigest()
             self.numbers.setdefault(uid, number)
@@ -59,8 +55,7 @@ class PopMailbox:
         bodies = {}
         for uid in uids:
             try:
-                body = self._retrieve(self.numbers[uid])
-                if body:
+                if body := self._retrieve(self.numbers[uid]):
                     bodies[uid] = body
                 else:  # no mail: the server cannot read it
                     self.problems.append(f"{uid}: not handed over")

@@ -32,10 +32,7 @@ def one_line(value, length=MAX_LENGTH, read=None):
 
 
 def safe_value(value):
-    """Return a text without line breaks, encoded ones too.
-
-    :param value: body of a header field, or a name in one; of a list, each; all else stays
-    """
+    """Return a text, or each of a list, without line breaks, encoded ones too; all else stays."""
     if isinstance(value, list | tuple):
         return [safe_value(each) for each in value]
     if not isinstance(value, str):
@@ -51,10 +48,7 @@ def safe_value(value):
 
 
 def plain_line(value):
-    """Return a text in ASCII without line breaks and encoded words, as a msg-id is (RFC 2047, 5).
-
-    :param value: body of a header field; what is no text stays
-    """
+    """Return a text in ASCII without line breaks and encoded words, as a msg-id (RFC 2047, 5)."""
     if not isinstance(value, str):
         return value
     return _break_words(CONTROL.sub(" ", value)).encode("ascii", "replace").decode()

@@ -6,17 +6,13 @@ from .repair import repair
 
 #: A larger mail is downloaded, not shown.
 MAX_OCTETS = 2 * 1024 * 1024
-
 #: Attributes by which a browser would fetch something from elsewhere: the sender would know that
 #: and when his mail was looked at.
 _REMOTE = ("src", "srcset", "background", "poster", "data", "longdesc", "lowsrc", "dynsrc")
 
 
 def block_remote(html):
-    """Return HTML in which nothing is fetched from elsewhere; images become their description.
-
-    :param str html: sanitized, a fragment or a document
-    """
+    """Return sanitized HTML in which nothing is fetched from elsewhere, not even images."""
     if not html.strip():
         return ""
     root = lxml.html.fragment_fromstring(html, create_parent="div")
@@ -48,14 +44,10 @@ def read_content(raw):
     try:
         message = repair(raw).message
         part = message.get_body(("html", "plain"))
-        names = [attached.get_filename() or "" for attached in _iter_attachments(message, part)]
+        # the message may be nothing but a file
+        attachments = message.iter_attachments() if part or message.is_multipart() else [message]
+        names = [attached.get_filename() for attached in attachments]
         text = part.get_content() if part else ""
-    except Exception:
-        # it waits for review because nothing could read it
+    except Exception:  # it waits for review because nothing could read it
         return "", False, []
     return text, bool(part) and part.get_content_subtype() == "html", list(filter(None, names))
-
-
-def _iter_attachments(message, part):
-    """Return what is attached to a message, which may be nothing else."""
-    return message.iter_attachments() if part or message.is_multipart() else [message]

@@ -55,15 +55,10 @@ _META_CHARSET = re.compile(rb"<meta[^<>]{1,200}charset=[\"']?([\w-]{1,40})", re.
 
 @dataclasses.dataclass(frozen=True)
 class Repaired:
-    """A mail that core can process.
+    """A mail that core can process."""
 
-    Arguments:
-        message (email.message.EmailMessage): with the policy SMTP, as core parses it
-        notes (tuple): short strings, what was repaired; empty where nothing was
-    """
-
-    message: email.message.EmailMessage
-    notes: tuple = ()
+    message: email.message.EmailMessage  # with the policy SMTP, as core parses it
+    notes: tuple = ()  # short strings, what was repaired
 
     def copy_to(self, message):
         """Make another message, which core parsed, into this one."""
@@ -71,17 +66,19 @@ class Repaired:
 
 
 def repair(raw, keep=None):
-    """Parse a source as core does, and repair what core fails at.
+    """Parse a source as core does, and return it :class:`Repaired`.
 
     :param bytes raw: source of the message (RFC 5322)
     :param keep: predicate of normalized addresses that stay in To and Cc even beyond
         ``MAX_RECIPIENTS``
-    :return Repaired:
     :raise MalformedMail: where it is beyond the limits; nothing else is raised
     """
     mail = _Mail(keep, len(raw))
     try:
-        _check_size(raw)
+        if max(raw.count(b"\n"), raw.count(b"\r")) > MAX_LINES:
+            raise MalformedMail(f"The email has more than {MAX_LINES} lines.")
+        if reason := cut_header(raw)[1]:
+            raise MalformedMail(reason)
         message = mail.parse(raw)
         mail.repair_parts(message)
     except MalformedMail:
@@ -89,14 +86,6 @@ def repair(raw, keep=None):
     except Exception as error:
         raise MalformedMail(f"The email cannot be parsed: {type(error).__name__}.") from error
     return Repaired(message, tuple(mail.notes))
-
-
-def _check_size(raw):
-    """Refuse what is beyond the limits before anything is made of it."""
-    if max(raw.count(b"\n"), raw.count(b"\r")) > MAX_LINES:
-        raise MalformedMail(f"The email has more than {MAX_LINES} lines.")
-    if reason := cut_header(raw)[1]:
-        raise MalformedMail(reason)
 
 
 class _Part(email.message.EmailMessage):
@@ -120,20 +109,12 @@ class _Policy(email.policy.EmailPolicy):
         name, value = super().header_source_parse(sourcelines)
         return name, self.mail.repair_field(name, value)
 
-    def header_fetch_parse(self, name, value):
-        """Parse a field once: core asks for some of them again and again."""
-        parsed = self.mail.parsed_fields
-        if (name, value) not in parsed:
-            parsed[name, value] = super().header_fetch_parse(name, value)
-        return parsed[name, value]
-
 
 class _Mail(HeaderRepair):
     """The repair of one mail, and what it has used of the limits."""
 
     def __init__(self, keep, size):
         super().__init__(keep)
-        self.parsed_fields = {}
         self._octets_left = MAX_PARSINGS * size + _CHUNK
         self._part_count = 0
         self._shown = self._handled = 0
@@ -162,8 +143,6 @@ class _Mail(HeaderRepair):
         part.depth = depth
         return part
 
-    # parts
-
     def repair_parts(self, message):
         """Repair all parts, from the top."""
         stack = [(message, 0)]
@@ -190,7 +169,7 @@ class _Mail(HeaderRepair):
         if not is_message and not (part.is_multipart() and part.get_payload()):
             self._find_parts(part)
         elif is_message and part.is_multipart() and forwards >= MAX_FORWARDS:
-            set_payload(part, b"".join(child.as_bytes() for child in part.get_payload()))
+            set_payload(part, _join(part))
             self._set_aside(part, "forwarded.eml")
         elif is_message and part.is_multipart():
             self._decode_message(part)
@@ -200,11 +179,10 @@ class _Mail(HeaderRepair):
         encoding = get_encoding(part)
         if encoding not in ("base64", "quoted-printable"):
             return
-        children = part.get_payload()
-        source = b"".join(child.as_bytes() for child in children)
+        source = _join(part)
         if encoding == "quoted-printable":
             source = quopri.decodestring(source)
-        elif not any(child.keys() for child in children):  # else it only says that it is
+        elif not any(child.keys() for child in part.get_payload()):  # else it only says that it is
             source = decode_base64(source)
         header = f"Content-Type: {part.get_content_type()}\r\n\r\n".encode()
         part.set_payload(self.parse(header + source, part.depth).get_payload())
@@ -217,9 +195,8 @@ class _Mail(HeaderRepair):
         """Give a multipart without parts those that it has, or else make it the text it is."""
         octets = part.get_payload(decode=True) or b""
         boundary = _BOUNDARY.search(octets.decode("ascii", "replace"))
-        content_type = part.get_content_type()
         if boundary:
-            value = f'{content_type}; boundary="{boundary[1]}"'
+            value = f'{part.get_content_type()}; boundary="{boundary[1]}"'
             header = f"Content-Type: {value}\r\n\r\n".encode()
             found = self.parse(header + octets, part.depth)
             if found.is_multipart() and found.get_payload():
@@ -243,8 +220,7 @@ class _Mail(HeaderRepair):
         if maintype == "text":
             self._repair_text(part)
         elif maintype not in TYPES or maintype in ("multipart", "message"):
-            name = "attached.eml" if maintype == "message" else part.get_filename()
-            self._set_aside(part, name or "attachment")
+            self._set_aside(part, "attached.eml" if maintype == "message" else part.get_filename())
         elif part.get_param("charset") and not (part.get_payload(decode=True) or b"").isascii():
             part.del_param("charset")  # it is no text, but is encoded as one when it is copied
 
@@ -276,8 +252,6 @@ class _Mail(HeaderRepair):
             set_field(part, "Content-Transfer-Encoding", "8bit")
             self.note("uuencode")
 
-    # texts
-
     def _repair_text(self, part):
         """Make a text readable: core decodes it as its charset says, and raises if it cannot."""
         octets = part.get_payload(decode=True) or b""
@@ -287,7 +261,7 @@ class _Mail(HeaderRepair):
         text = decode_strictly(octets, implied if charset is None else str(charset))
         if text is None or "\0" in text or is_raw_utf16(part, charset):
             if is_attachment(part):
-                self._set_aside(part, part.get_filename() or "attachment")
+                self._set_aside(part, part.get_filename())
                 return
             meta = _META_CHARSET.search(octets[:4096])
             charset = charset or (meta and meta[1].decode())
@@ -300,7 +274,7 @@ class _Mail(HeaderRepair):
         elif subtype in ("plain", "html"):
             self._limit_text(part, text)
         elif not part.depth and is_attachment(part):  # core would read both as HTML
-            self._set_aside(part, part.get_filename() or "attachment")
+            self._set_aside(part, part.get_filename())
         elif not part.depth:
             set_text(part, text)
             self.note("type of a text")
@@ -331,6 +305,7 @@ class _Mail(HeaderRepair):
         elif self._has_text:
             self._set_aside(part, filename)
         else:
+            self._has_text = True
             self._attach_text(part, filename, show_beginning(text, is_html))
 
     def _may_show(self, size, is_html):
@@ -365,7 +340,6 @@ class _Mail(HeaderRepair):
         self._set_aside(attached, filename)
         shown["Content-Type"] = "text/html"
         set_text(shown, beginning)
-        self._has_text = True
         for name in ("Content-Transfer-Encoding", "Content-Disposition"):
             del part[name]
         set_field(part, "Content-Type", "multipart/mixed")
@@ -374,5 +348,9 @@ class _Mail(HeaderRepair):
     def _set_aside(self, part, filename):
         """Make a part an attachment of octets as they are."""
         set_field(part, "Content-Type", "application/octet-stream")
-        set_filename(part, filename)
+        set_filename(part, filename or "attachment")
         self.note("attachment")
+
+
+def _join(part):
+    return b"".join(child.as_bytes() for child in part.get_payload())

@@ -163,9 +163,9 @@ def _is_sound(key, value):
     # getaddresses, which core calls, finds others in what is forged, or in some releases none
     found = [address for _name, address in email.utils.getaddresses([text]) if "@" in address]
     mailboxes = parse_mailboxes(value)
-    if any(len(" ".join(mailbox.words)) > MAX_PERSON for mailbox in mailboxes):
-        return False
-    return found == [address for mailbox in mailboxes for address in mailbox.found]
+    return found == [address for mailbox in mailboxes for address in mailbox.found] and all(
+        len(" ".join(mailbox.words)) <= MAX_PERSON for mailbox in mailboxes
+    )
 
 
 def _read(key, value):
@@ -195,17 +195,16 @@ def _is_date(header):
 
 
 def _unfold(value):
-    """Return the value of a header field on one line (RFC 5322, 2.2.3)."""
     return value.replace("\r", "").replace("\n", "")
 
 
 def _from_octets(value):
-    """Return the value of a header field on one line, its 8-bit characters read (RFC 6532)."""
+    """Return a value on one line (RFC 5322, 2.2.3), its 8-bit characters read (RFC 6532)."""
     return decode_text(_unfold(value).encode("ascii", "surrogateescape"), "utf-8")
 
 
 def _clean(text):
-    return _UNSAFE.sub("", text.replace("\t", " ").replace("\r", " ").replace("\n", " "))
+    return _UNSAFE.sub("", re.sub(r"[\t\r\n]", " ", text))
 
 
 def _unstructured(key, value):
@@ -229,16 +228,14 @@ def _unstructured(key, value):
 
 def _name(mailbox):
     """Return the name of a mailbox as it is written between quotation marks."""
-    words = (_unquote(word) for word in mailbox.words)
-    name = _clean(decode_words(" ".join(words)[: 4 * MAX_PERSON]))
+    name = _clean(decode_words(" ".join(map(_unquote, mailbox.words))[: 4 * MAX_PERSON]))
     name = cut_octets(name, MAX_PERSON).strip()
     return re.sub(r"([\"\\])", r"\\\1", name)
 
 
 def _unquote(text):
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = re.sub(r"\\(.)", r"\1", text[1:-1])
-    return text
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if is_quoted else text
 
 
 def _transfer_encoding(value):

@@ -31,22 +31,15 @@ _FIELD = re.compile(rb"[\r\n][!-9;-~]+:")
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The header fields that tell one mail from another; empty where they are missing.
+    """The header fields that tell one mail from another: decoded, on one line, empty if missing."""
 
-    Arguments:
-        message_id (str): with its angle brackets; what is too long for an index ends in a digest
-        answers_to (tuple): Message-Ids that it refers to, the last ones (RFC 5322, 3.6.4)
-        subject, email_from, email_to, email_cc (str): decoded (RFC 2047), one line
-        date (datetime): naive UTC, or None
-    """
-
-    message_id: str
-    answers_to: tuple
+    message_id: str  # with its angle brackets; what is too long for an index ends in a digest
+    answers_to: tuple  # Message-Ids that it refers to, the last ones (RFC 5322, 3.6.4)
     subject: str
     email_from: str
     email_to: str
     email_cc: str
-    date: datetime.datetime | None
+    date: datetime.datetime | None  # naive UTC
 
 
 def cut_octets(text, length):
@@ -55,11 +48,7 @@ def cut_octets(text, length):
 
 
 def cut_header(raw):
-    """Return the header of a message, as far as it is looked at.
-
-    :param bytes raw: source of the message (RFC 5322)
-    :return tuple: octets; what is wrong with it, in a sentence, if it is cut
-    """
+    """Return the header of a source as far as it is looked at, and in a sentence why no more."""
     end = _HEADER_END.search(raw, 0, MAX_HEADER)
     header = raw[: end.end() if end else MAX_HEADER]
     beyond = next(itertools.islice(_FIELD.finditer(b"\n" + header), MAX_FIELDS, None), None)
@@ -71,11 +60,7 @@ def cut_header(raw):
 
 
 def parse_header(raw):
-    """Return the header of a message, without what is beyond the limits.
-
-    :param bytes raw: source of the message (RFC 5322)
-    :return email.message.Message: without the body; its values may be ``Header`` objects
-    """
+    """Return the header of a source as a Message whose values may be ``Header`` objects."""
     # compat32: the newer policies parse every value and can raise on what is in real mail
     parser = email.parser.BytesHeaderParser(policy=email.policy.compat32)
     # the parser would make a str of all that follows
@@ -83,18 +68,12 @@ def parse_header(raw):
 
 
 def header_fields(raw):
-    """Return the (name, value) pairs of a message's header, from the top, as PostgreSQL has them.
-
-    :param bytes raw: source of the message (RFC 5322)
-    """
+    """Return the (name, value) pairs of a source's header, from the top, as PostgreSQL has them."""
     return [(name, storable(str(value))) for name, value in parse_header(raw).items()]
 
 
 def summarize(raw):
-    """Return the :class:`Summary` of a message. Never raises.
-
-    :param bytes raw: source of the message (RFC 5322)
-    """
+    """Return the :class:`Summary` of a source. Never raises."""
     header = parse_header(raw)
     return Summary(
         message_id=_message_id(header.get("Message-Id")),
@@ -127,9 +106,6 @@ def decode_ids(value):
     """Return the end of a field of Message-Ids, as it was before a program encoded it.
 
     It must not (RFC 2047, 5), but Python does so with long ones, whose answers would be nobody's.
-
-    :param value: References or In-Reply-To, as the header has it
-    :return str: as PostgreSQL stores it
     """
     return storable(decode_words(str(value)[-MAX_REFERENCES:]))
 

@@ -76,36 +76,23 @@ _STATUS_TEXTS = {
     "7": "refused for reasons of security or policy",
 }
 _DISPOSITIONS = ("message/disposition-notification", "message/global-disposition-notification")
-_RETURNED = (
-    "message/rfc822",
-    "message/rfc822-headers",  # registered by nobody, sent by many
-    "message/global",
-    "message/global-headers",
-)
+# rfc822-headers is registered by nobody, sent by many
+_RETURNED = {f"message/{kind}" for kind in ("rfc822", "rfc822-headers", "global", "global-headers")}
 # of the registry that RFC 5965 founds; "auth-failure" and "not-spam" are nobody's complaint
 _COMPLAINTS = ("abuse", "fraud", "miscategorized", "opt-out", "opt-out-list", "other", "virus")
 
 
 @dataclasses.dataclass(frozen=True)
 class DeliveryReport:
-    """What became of a mail that was sent.
+    """What became of a mail that was sent."""
 
-    Arguments:
-        kind (str): ``failed``, ``delayed``, ``delivered``, ``read``, ``complaint``, or ``unknown``
-            where a mail server reports what cannot be made out. ``delivered`` is also a mail of
-            which its recipient tells that he deleted it, or no more.
-        recipients (tuple): normalized addresses that this became of, as we wrote them
-        final_recipients (tuple): the same as the last server knows them, after forwards; empty
-            where the report is free text
-        reason (str): one line for people, in the words of the mail server if there are any
-        message_ids (tuple): of the mail that was sent, with their angle brackets
-    """
-
+    #: ``failed``, ``delayed``, ``delivered`` (also if its recipient deleted it), ``read``,
+    #: ``complaint``, or ``unknown`` where a mail server reports what cannot be made out
     kind: str
-    recipients: tuple = ()
-    final_recipients: tuple = ()
-    reason: str = ""
-    message_ids: tuple = ()
+    recipients: tuple = ()  # normalized addresses that this became of, as we wrote them
+    final_recipients: tuple = ()  # as the last server knows them; empty for free text
+    reason: str = ""  # one line for people, in the words of the mail server if there are any
+    message_ids: tuple = ()  # of the mail that was sent, with their angle brackets
 
 
 def read_report(message):
@@ -169,7 +156,7 @@ def _sender(message):
 
 
 def _read_status(parts):
-    """Return what the blocks of a delivery status say (RFC 3464, 2.3), None if nothing."""
+    """Return what the blocks of a delivery status say (RFC 3464, 2.3)."""
     blocks = {}
     for block in read_blocks(parts, "message/delivery-status", "message/global-delivery-status"):
         blocks.setdefault(_block_kind(block), []).append(block)
@@ -181,10 +168,10 @@ def _read_status(parts):
 
 
 def _read_disposition(parts, message):
-    """Return what a disposition notification says (RFC 8098, 3.2), None if there is none."""
+    """Return what a disposition notification says (RFC 8098, 3.2)."""
     for block in read_blocks(parts, *_DISPOSITIONS):
-        action = re.split(r"[/,]", block.get("disposition", "").rpartition(";")[2])[0]
-        action = one_line(action.lower())
+        disposition = block.get("disposition", "").lower().rpartition(";")[2]
+        action = one_line(re.split(r"[/,]", disposition)[0])
         kind, reason = ("read", "") if action == "displayed" else ("delivered", action)
         # mail systems reject so after the SMTP dialogue: Sieve (RFC 5429), a full Dovecot mailbox
         if action == "deleted" and _SYSTEM.search(_sender(message)):
@@ -194,7 +181,7 @@ def _read_disposition(parts, message):
 
 
 def _read_feedback(parts):
-    """Return what an abuse report says (RFC 5965, 3), None if there is none."""
+    """Return what an abuse report says (RFC 5965, 3)."""
     for block in read_blocks(parts, "message/feedback-report"):
         feedback = one_line(block.get("feedback-type", "").lower())
         kind = "complaint" if feedback in _COMPLAINTS else "unknown"
@@ -220,9 +207,9 @@ def _read_text(message, texts, human):
 def _block_kind(block):
     """Return what became of a recipient, ``""`` if the block is about none or does not say."""
     action = block.get("action", "").lower()
-    for kind, words in _ACTIONS.items():
-        if action.startswith(words):
-            return kind
+    kind = next((kind for kind, words in _ACTIONS.items() if action.startswith(words)), "")
+    if kind:
+        return kind
     code = _REPLY.search(f"{block.get('status', '')} {block.get('diagnostic-code', '')}")
     is_recipient = "final-recipient" in block or "original-recipient" in block
     return _STATUS_KINDS[code[1]] if is_recipient and code else ""
@@ -267,9 +254,9 @@ def _message_ids(message, parts, texts):
     """Return the Message-Ids of the mail that the report is about, those of its parts first."""
     found = [block.get("original-message-id", "") for block in read_blocks(parts, *_DISPOSITIONS)]
     for part in parts:
-        found.extend(_returned_ids(part))
-    for text in texts:
-        found = found if any(found) else _header_ids(text)
+        found += _returned_ids(part)
+    if not any(found):
+        found = next(filter(None, map(_header_ids, texts)), ())
     # Gmail and Exchange answer the mail that failed
     ids = _MESSAGE_ID.findall(" ".join(found) or get_field(message, "in-reply-to"))
     return tuple(dict.fromkeys(ids))

@@ -18,7 +18,7 @@ from ..message.text_size import plain_from_html
 MAX_TEXT = 100_000
 MAX_PARTS = 100  # of a mail, and fields of a block
 MAX_VALUE = 2000
-_MAX_RECIPIENTS = 1000
+MAX_BLOCKS = 1000
 ENCODING = "content-transfer-encoding"
 
 
@@ -34,7 +34,7 @@ def walk_parts(message):
 
 def read_blocks(parts, *types):
     """Return the blocks of fields in the parts of these types, as dicts with lower-case names."""
-    return list(itertools.islice(_iter_blocks(parts, types), _MAX_RECIPIENTS))
+    return list(itertools.islice(_iter_blocks(parts, types), MAX_BLOCKS))
 
 
 def _iter_blocks(parts, types):

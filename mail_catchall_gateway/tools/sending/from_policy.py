@@ -17,24 +17,17 @@ POLICIES = [
     (FORCED, "Replace every address"),
 ]
 
-#: Display names that are longer say nothing more.
-_MAX_NAME = 100
+_MAX_NAME = 100  # display names that are longer say nothing more
 _MAX_LINE = 78  # RFC 5322, 2.1.1
 _MAX_VALUE = 10000
 
 
 @dataclasses.dataclass(frozen=True)
 class FromPolicy:
-    """What is done with From.
+    """What is done with From."""
 
-    Arguments:
-        name (str): ``native`` leaves it to Odoo; ``dynamic`` replaces what is not ours; ``forced``
-            replaces all
-        address (str): what it is replaced by, bare
-    """
-
-    name: str = NATIVE
-    address: str = ""
+    name: str = NATIVE  # leaves it to Odoo; DYNAMIC replaces what is not ours, FORCED all
+    address: str = ""  # what it is replaced by, bare
 
     @property
     def is_native(self):
@@ -44,27 +37,19 @@ class FromPolicy:
 
 @dataclasses.dataclass(frozen=True)
 class Sender:
-    """As whom a mail leaves.
+    """As whom a mail leaves."""
 
-    Arguments:
-        header (str): field body of From, folded, in ASCII
-        address (str): its address, bare
-        is_replaced (bool): it is not what the mail said before
-    """
-
-    header: str
-    address: str
-    is_replaced: bool = False
+    header: str  # field body of From, folded, in ASCII
+    address: str  # its address, bare
+    is_replaced: bool = False  # it is not what the mail said before
 
 
 def choose_policy(server=None, forced="", dynamic="", domain=None):
     """Return the policy that holds: the nearest to the relay wins.
 
-    :param FromPolicy server: that of the outgoing server, None where it has none of its own
+    :param FromPolicy server, domain: of the outgoing server and the alias domain, if they have one
     :param str forced: value of the system parameter ``mail.force.smtp.from``
     :param str dynamic: value of ``mail.dynamic.smtp.from``, which the other one outdoes
-    :param FromPolicy domain: that of the alias domain
-    :return FromPolicy:
     """
     if server:
         return server
@@ -85,7 +70,6 @@ def apply_policy(policy, header_from, own_domains, is_permitted=lambda address: 
     :param str header_from: field body of From, decoded; may be empty
     :param own_domains: names of our domains, lower case, as A-labels
     :param is_permitted: function that tells of an address whether the server takes it
-    :return Sender:
     """
     authors = _split(header_from)
     name, address = authors[0] if authors else ("", "")
@@ -117,24 +101,15 @@ def apply_native(header_from, default_from, is_named):
 
 
 def choose_envelope(sender, proposed, own_domains):
-    """Return the envelope sender (RFC 5321, MAIL FROM).
-
-    :param Sender sender: as whom the mail leaves
-    :param str proposed: the bounce address, if the server may be used for it
-    :param own_domains: names of our domains, lower case, as A-labels
-    :return str: the bounce address if it is ours, else that of the sender
-    """
+    """Return the envelope sender: the bounce address that is proposed if it is ours."""
     domain = normalize_address(proposed).rpartition("@")[2] if proposed else ""
     return proposed if domain in own_domains else sender.address
 
 
 def encapsulate(name, address, new_address):
-    """Return ``"Mary (mary@customer.example)" <outgoing@acme.example>``.
+    """Return ``"Mary (mary@customer.example)" <outgoing@acme.example>`` as ``format_sender`` does.
 
     :param str name: display name, decoded; may be empty, as may ``address``
-    :param str address: who wrote
-    :param str new_address: as whom it is sent
-    :return str: field body, folded, in ASCII
     """
     name = _clean(name)
     if name and address and name.lower() != address.lower():
@@ -145,12 +120,8 @@ def encapsulate(name, address, new_address):
 def format_sender(name, address):
     """Return the field body of From or Reply-To with one mailbox (RFC 5322, 3.4).
 
-    It is folded here, or a long name encoded (RFC 2047): Python unquotes what it folds, and a comma
-    in the name would begin another mailbox.
-
-    :param str name: display name, decoded; may be empty
-    :param str address: addr-spec
-    :return str: in ASCII, folded
+    In ASCII; folded here, or a long name encoded (RFC 2047): Python unquotes what it folds, and a
+    comma in the name would begin another mailbox.
     """
     name = _clean(name)
     if not name:

@@ -7,11 +7,7 @@ _LINK = re.compile(r"(?P<url>(?:https?://[^\s\"'<>/]+)?/web/image/(?P<id>\d+)[^\
 
 
 def find_image_links(html):
-    """Return the links to images of Odoo in a text.
-
-    :param str html: body of a mail
-    :return dict: (attachment id, access token) by URL
-    """
+    """Return the links to images of Odoo in a text: (attachment id, access token) by URL."""
     return {match["url"]: (int(match["id"]), match["token"]) for match in _LINK.finditer(html)}
 
 
@@ -22,14 +18,11 @@ def embed_images(part, images):
     :param dict images: (name, mimetype, content as bytes) by URL
     """
     html = part.get_content()
-    contents = {}
-    for number, (url, image) in enumerate(sorted(images.items(), key=lambda i: -len(i[0]))):
-        cid = f"image{number}@odoo"
-        contents[cid] = image
-        html = html.replace(url, f"cid:{cid}")
+    urls = sorted(images, key=len, reverse=True)  # one may begin like another
+    for number, url in enumerate(urls):
+        html = html.replace(url, f"cid:image{number}@odoo")
     part.set_content(html, subtype="html", charset="utf-8")
-    for cid, (name, mimetype, content) in contents.items():
-        maintype, _slash, subtype = mimetype.partition("/")
-        part.add_related(
-            content, maintype, subtype, cid=f"<{cid}>", filename=name, disposition="inline"
-        )
+    for number, url in enumerate(urls):
+        name, mimetype, content = images[url]
+        options = {"cid": f"<image{number}@odoo>", "filename": name, "disposition": "inline"}
+        part.add_related(content, *mimetype.split("/", 1), **options)

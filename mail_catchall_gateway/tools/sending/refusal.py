@@ -39,12 +39,11 @@ _RULES = (
 
 
 def explain(text):
-    """Return what a mail server does not like.
+    """Return what a mail server does not like, empty where its answer does not tell.
 
-    :param str text: its answer, or an error that contains it
     :return str: ``sender`` it does not let us use the address in From or the envelope;
         ``unverified`` it wants the address to be confirmed first; ``relay`` it does not know us;
-        ``policy`` the domain in From forbids it; ``login``; ``size``; empty where it cannot be told
+        ``policy`` the domain in From forbids it; ``login``; ``size``
     """
     head = str(text)[:_MAX_TEXT]
     flags = re.IGNORECASE | re.DOTALL
@@ -54,22 +53,14 @@ def explain(text):
 #: Providers that let an account send only as its own addresses: their own pages, and reports.
 _ONE_ACCOUNT_HOSTS = (
     "smtp.gmail.com",  # other addresses are replaced without a word
-    "smtp.office365.com",  # needs the right "Send As" for each of them
-    "smtp-mail.outlook.com",
+    *("smtp.office365.com", "smtp-mail.outlook.com"),  # needs the right "Send As" for each of them
     "mail.privateemail.com",  # Namecheap: not even an alias
-    "smtp.zoho.com",
-    "smtp.zoho.eu",
-    "smtppro.zoho.com",
-    "smtppro.zoho.eu",
-    "smtp.yandex.com",
-    "smtp.yandex.ru",
+    *("smtp.zoho.com", "smtp.zoho.eu", "smtppro.zoho.com", "smtppro.zoho.eu"),
+    *("smtp.yandex.com", "smtp.yandex.ru"),
     "smtp.protonmail.ch",  # the address of the token
 )
 
 
 def sends_as_one_account(host):
-    """Tell whether a mail server is known to accept only the addresses of the account.
-
-    :param str host: its name; may be empty
-    """
+    """Tell whether a mail server is known to accept only the addresses of the account."""
     return (host or "").strip().rstrip(".").lower() in _ONE_ACCOUNT_HOSTS

@@ -2,8 +2,10 @@
 
 import email.utils
 import re
+from email.policy import compat32
 
 from ..addresses.addresses import PLAIN_ADDRESS
+from ..message.repair_fields import FieldValue
 from .from_policy import format_sender
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
@@ -12,15 +14,13 @@ _MAX_FOLDED = 78  # what lines should have, in the same place
 _MAILBOX = re.compile(rf'("(?:[ !#-\[\]-~]|\\[ -~])*") <{PLAIN_ADDRESS}>|{PLAIN_ADDRESS}', re.ASCII)
 
 
-class PlainField(str):
+class PlainField(FieldValue):
     """A header field with one mailbox (RFC 5322, 3.4), written as it was given.
 
     To ``email`` it is parsed already, as it has the name of its field. Parsing costs more than all
     else that is done for a header, and what is folded then may fall apart: a quoted name loses its
     quotation marks, a Return-Path becomes an encoded word.
     """
-
-    name = ""
 
     def fold(self, *, policy):
         """Return the field as it stands in a message, folded before the address if it is long."""
@@ -32,28 +32,18 @@ class PlainField(str):
 
 
 def as_plain(name, value):
-    """Return a :class:`PlainField` for a mailbox that needs no encoding; all else as it is.
-
-    :param str name: of the field
-    :param value: its body
-    """
+    """Return a :class:`PlainField` for a mailbox that needs no encoding; all else as it is."""
     if not isinstance(value, str):
         return value
     unfolded = value.replace("\n <", " <")
     match = _MAILBOX.fullmatch(unfolded)
     if not match or "=?" in unfolded or len(f"Reply-To: {match[1] or ''}") > _MAX_FOLDED:
         return value
-    field = PlainField(unfolded)
-    field.name = name
-    return field
+    return PlainField.of(name, unfolded)
 
 
 def make_sendable(message):
-    """Repair a mail that is about to leave.
-
-    :param email.message.EmailMessage message: as ``ir.mail_server.build_email`` makes it; changed
-        in place
-    """
+    """Repair a mail in place as ``ir.mail_server.build_email`` makes it."""
     _shorten_references(message)
     _fold_reply_to(message)
     for part in message.walk():
@@ -61,7 +51,7 @@ def make_sendable(message):
         if isinstance(payload, str) and part.get_content_maintype() in ("message", "multipart"):
             _repair_attached_mail(part, part.get_payload(decode=True))
         elif isinstance(payload, list) and part.get_content_type() == "message/rfc822":
-            _repair_attached_mail(part, payload[0].as_bytes())
+            _repair_attached_mail(part, _write_attached_mail(payload[0]))
 
 
 def addresses_in_names(message, extract):
@@ -80,10 +70,9 @@ def addresses_in_names(message, extract):
 
 def _shorten_references(message):
     """Keep References on one line, as Odoo folds none: the nearest are the last ones."""
-    found = str(message.get("References", "")).split()
-    kept = list(found)
+    found = kept = str(message.get("References", "")).split()
     while len(kept) > 1 and len(" ".join(kept)) > MAX_LINE - len("References: "):
-        del kept[0]
+        kept = kept[1:]
     if kept != found:
         message.replace_header("References", " ".join(kept))
 
@@ -103,6 +92,14 @@ def _fold_reply_to(message):
     if mailbox.display_name and mailbox.addr_spec.isascii():
         del message["Reply-To"]
         message.set_raw("Reply-To", format_sender(mailbox.display_name, mailbox.addr_spec))
+
+
+def _write_attached_mail(mail):
+    """Return the source of a mail that Odoo parsed; its odd characters are replaced."""
+    try:
+        return mail.as_bytes()
+    except UnicodeError:  # Python reads what it cannot write
+        return mail.as_string(policy=compat32).encode("utf-8", "surrogateescape")
 
 
 def _repair_attached_mail(part, octets):

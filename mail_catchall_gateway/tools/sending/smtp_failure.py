@@ -9,13 +9,8 @@ import ssl
 from smtplib import SMTP, SMTPRecipientsRefused, SMTPResponseException, SMTPServerDisconnected
 
 #: What a network says that is away for now.
-_NETWORK_ERRORS = {
-    errno.EHOSTDOWN,
-    errno.EHOSTUNREACH,
-    errno.ENETDOWN,
-    errno.ENETRESET,
-    errno.ENETUNREACH,
-}
+_NETWORK_ERRORS = {errno.EHOSTDOWN, errno.EHOSTUNREACH}
+_NETWORK_ERRORS |= {errno.ENETDOWN, errno.ENETRESET, errno.ENETUNREACH}
 #: "Start mail input": what is sent next is the mail.
 _START_INPUT = 354
 #: Key of the context in which a :class:`Sending` travels while mails are sent.
@@ -28,18 +23,15 @@ class MaybeSent(SMTPServerDisconnected):
 
 @dataclasses.dataclass(eq=False)
 class Sending:
-    """What is known while a number of mails is sent, each of them in parts: one for a recipient.
+    """What is known while a number of mails is sent, each of them in parts: one for a recipient."""
 
-    Arguments:
-        parts (dict): those of each mail, by Message-Id, in the order in which they are sent
-        accepted (dict): those of them that a mail server took
-        unreachable (dict): error by server that could not be reached a moment ago
-        temporary (list): errors of servers after which the same mail may be accepted later
-    """
-
+    #: those of each mail, by Message-Id, in the order in which they are sent
     parts: dict = dataclasses.field(default_factory=dict)
+    #: those of them that a mail server took
     accepted: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
+    #: error by server that could not be reached a moment ago
     unreachable: dict = dataclasses.field(default_factory=dict)
+    #: errors of servers after which the same mail may be accepted later
     temporary: list = dataclasses.field(default_factory=list)
     _left: dict = dataclasses.field(default_factory=dict)
 
@@ -73,10 +65,7 @@ def sending_of(env):
 
 
 def is_temporary(error):
-    """Tell whether the same mail may be accepted later, and was not accepted now.
-
-    :param Exception error: as ``smtplib`` raised it
-    """
+    """Tell whether a mail that met this error may be accepted later, and was not accepted now."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(_is_temporary_code(code) for code, _text in error.recipients.values())
     if isinstance(error, SMTPResponseException):
@@ -117,12 +106,7 @@ def take_over(connection, renewed):
 
 
 def watch(smtp):
-    """Have a session raise MaybeSent where a mail may be sent, and part without an error.
-
-    Who fails to say goodbye has sent all the same.
-
-    :param SMTP smtp: of ``smtplib``
-    """
+    """Have an SMTP session raise MaybeSent where a mail may be sent, and end without an error."""
     getreply, leave = smtp.getreply, smtp.quit
     last = 0
 
@@ -137,7 +121,7 @@ def watch(smtp):
         last = reply[0]
         return reply
 
-    def watched_quit():
+    def watched_quit():  # who fails to say goodbye has sent all the same
         with contextlib.suppress(SMTPServerDisconnected):
             return leave()
 

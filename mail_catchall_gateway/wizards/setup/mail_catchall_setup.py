@@ -1,11 +1,8 @@
-import time
-
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import UserError
 
 from ...tools.addresses.addresses import is_domain_name
 from ...tools.mailbox.mail_providers import PROVIDERS, find_provider, get_provider
-from .mail_catchall_setup_probe import TIME_LIMIT
 from .mail_catchall_setup_servers import MAILBOX_DEFAULTS, SMTP_DEFAULTS
 
 STATES = [("todo", "To Do"), ("ok", "Done"), ("error", "Problem")]
@@ -15,6 +12,7 @@ MAILBOX_FIELDS = {
     "mailbox_port": "port",
     "mailbox_ssl": "is_ssl",
     "mailbox_user": "user",
+    "mailbox_folder": "folder",
 }
 SMTP_FIELDS = {
     "smtp_host": "smtp_host",
@@ -31,9 +29,8 @@ SMTP_WRITTEN = {**SMTP_FIELDS, "smtp_password": "smtp_pass"}
 class MailCatchallSetup(models.Model):
     """Leads an administrator from nothing to a gateway that works: one guide for each company.
 
-    It holds only what is not held elsewhere: what it shows of the alias domain, the mailbox and
-    the SMTP account are their own fields. So it can be left, resumed and run again at any time.
-    What is done with servers is in ``mail.catchall.setup.servers``, the round-trip test in
+    It holds only what is not held elsewhere, so that it can be left, resumed and run again at any
+    time. What is done with servers is in ``mail.catchall.setup.servers``, the round-trip test in
     ``mail.catchall.setup.probe``.
     """
 
@@ -90,15 +87,13 @@ class MailCatchallSetup(models.Model):
     mailbox_ssl = fields.Boolean("SSL/TLS", compute="_compute_mailbox", readonly=False)
     mailbox_user = fields.Char("User", compute="_compute_mailbox", readonly=False)
     mailbox_password = fields.Char("Password", store=False)  # only written, never shown
-    mailbox_folder_ids = fields.One2many("mail.catchall.setup.folder", "setup_id", readonly=True)
-    mailbox_folder_id = fields.Many2one(
-        "mail.catchall.setup.folder",
+    mailbox_folder = fields.Char(
         "Folder",
-        compute="_compute_mailbox_folder_id",
-        inverse="_inverse_mailbox_folder_id",
-        domain="[('setup_id', '=', id)]",
+        compute="_compute_mailbox",
+        readonly=False,
         help="The folder that mail for all addresses arrives in. Nearly always the inbox.",
     )
+    mailbox_folders = fields.Char("Folders", readonly=True, help="As the mail server lists them.")
     mailbox_error = fields.Text(readonly=True)
     mailbox_state = fields.Selection(STATES, compute="_compute_states")
     mailbox_text = fields.Text(compute="_compute_states")
@@ -145,8 +140,6 @@ class MailCatchallSetup(models.Model):
     test_text = fields.Text(
         readonly=True, default=lambda self: _("Send a test mail, when the other steps are done.")
     )
-    test_elapsed = fields.Integer(compute="_compute_test_elapsed")
-    test_limit = fields.Integer(compute="_compute_test_elapsed")
     test_findings = fields.Json(readonly=True)
     test_report = fields.Json(compute="_compute_test_report")
     is_taken_over = fields.Boolean(compute="_compute_test_report")
@@ -154,7 +147,6 @@ class MailCatchallSetup(models.Model):
     probe_message_id = fields.Char(readonly=True)
     probe_sender = fields.Char(readonly=True)
     probe_started = fields.Float(readonly=True, help="Seconds since 1970.")
-    probe_arrived = fields.Float(readonly=True)
 
     _sql_constraints = [
         ("company_uniq", "UNIQUE(company_id)", "A company has one setup guide."),
@@ -162,7 +154,6 @@ class MailCatchallSetup(models.Model):
 
     @api.model
     def _get_provider_selection(self):
-        """Return the providers whose settings are known, and that there are others."""
         providers = [(provider.code, provider.name) for provider in PROVIDERS]
         return [*providers, ("other", _("Another provider"))]
 
@@ -200,22 +191,6 @@ class MailCatchallSetup(models.Model):
                 default = SMTP_DEFAULTS.get(field)
                 guide[name] = guide.smtp_id[field] if guide.smtp_id else default
 
-    @api.depends("mailbox_id.folder", "mailbox_folder_ids")
-    def _compute_mailbox_folder_id(self):
-        for guide in self:
-            name = guide.mailbox_id.folder or "INBOX"
-            folders = guide.mailbox_folder_ids.filtered(lambda f, n=name: f.name == n)
-            guide.mailbox_folder_id = folders[:1]
-
-    def _inverse_mailbox_folder_id(self):
-        for guide in self.filtered("mailbox_folder_id"):
-            guide.mailbox_id.folder = guide.mailbox_folder_id.name
-
-    def _compute_test_elapsed(self):
-        for guide in self:
-            guide.test_limit = TIME_LIMIT
-            guide.test_elapsed = min(time.time() - (guide.probe_started or 0), TIME_LIMIT)
-
     @api.depends(
         "test_findings",
         "mailbox_id.trusted_hops",
@@ -232,7 +207,7 @@ class MailCatchallSetup(models.Model):
             )
 
     # ------------------------------------------------------------
-    # COMPUTE: STATES OF THE STEPS
+    # COMPUTE: STATE AND TEXT OF EACH STEP
     # ------------------------------------------------------------
 
     @api.depends(
@@ -246,14 +221,12 @@ class MailCatchallSetup(models.Model):
     )
     def _compute_states(self):
         for guide in self:
-            # first: the domain is read with all rights, and with it all that the guide holds;
-            # the mailbox only by users who may read the guide
+            # first: it is read only by users who may read the guide, the domain with all rights
             guide.mailbox_state, guide.mailbox_text = guide._check_mailbox()
             guide.domain_state, guide.domain_text = guide._check_domain()
             guide.aliases_state, guide.aliases_text = guide._check_aliases()
 
     def _check_domain(self):
-        """Return state and text of the first step."""
         name = self.alias_domain_id.name
         if not name:
             return "todo", _("Enter the domain of your addresses, like acme.com.")
@@ -262,16 +235,15 @@ class MailCatchallSetup(models.Model):
         return "ok", _("The addresses of your employees end in @%s.", name)
 
     def _check_mailbox(self):
-        """Return state and text of the step of the mailbox."""
         mailbox = self.mailbox_id
         if not mailbox.server and mailbox.server_type in (False, "imap", "pop"):
             return "todo", _("Enter how the mailbox is reached, then press Log In.")
+        if mailbox and not mailbox.active:
+            return "error", _("The mailbox %s is archived.", mailbox.name)
         if self.mailbox_error:
             return "error", self.mailbox_error
         if mailbox.state != "done" or not mailbox.is_catchall:
             return "todo", _("Press Log In to see whether it works.")
-        if not mailbox.active:
-            return "error", _("The mailbox %s is archived.", mailbox.name)
         if mailbox.last_error:
             return "error", _("The last fetch failed. %s", mailbox.last_error)
         if not mailbox.last_success:
@@ -280,7 +252,6 @@ class MailCatchallSetup(models.Model):
         return "ok", _("%(name)s is read. Last fetch: %(date)s", name=mailbox.name, date=date)
 
     def _check_aliases(self):
-        """Return state and text of the step that gives aliases."""
         if not self.alias_domain_id:
             return "todo", _("Enter the domain first.")
         users = self.env["res.users"].search(
@@ -300,7 +271,6 @@ class MailCatchallSetup(models.Model):
         )
 
     def _describe_smtp(self):
-        """Return in a sentence how mail is sent."""
         if not self.smtp_id.active:
             return _("There is no SMTP account that is tested.")
         if self.smtp_state == "todo":
@@ -308,10 +278,6 @@ class MailCatchallSetup(models.Model):
         if self.smtp_state == "ok":
             return _("Mail leaves by %s.", self.smtp_id.name)
         return self.smtp_text
-
-    # ------------------------------------------------------------
-    # ONCHANGE
-    # ------------------------------------------------------------
 
     @api.onchange("mailbox_provider")
     def _onchange_mailbox_provider(self):
@@ -360,14 +326,11 @@ class MailCatchallSetup(models.Model):
         }
 
     def write(self, vals):
-        """Write what is shown of a server to it; one that is not there yet is set up.
-
-        What is reached in another way than before has to log in again.
-        """
+        """Write what is shown of a server to it; one that is not there yet is set up."""
         servers = self.env["mail.catchall.setup.servers"]
         mailbox_vals, smtp_vals = self._pick(vals, MAILBOX_WRITTEN), self._pick(vals, SMTP_WRITTEN)
-        elsewhere = {*MAILBOX_WRITTEN, *SMTP_WRITTEN}
-        res = super().write({name: vals[name] for name in vals if name not in elsewhere})
+        own = vals.keys() - MAILBOX_WRITTEN.keys() - SMTP_WRITTEN.keys()
+        res = super().write({name: vals[name] for name in own})
         for guide in self:
             if mailbox_vals or "mailbox_id" in vals:
                 servers._write_mailbox(guide, mailbox_vals)
@@ -377,7 +340,7 @@ class MailCatchallSetup(models.Model):
 
     @api.model
     def _pick(self, vals, names):
-        """Return the values for a server; an empty password is none that was entered."""
+        """Return the values for a server; an empty password was not entered."""
         return {
             field: vals[name]
             for name, field in names.items()
@@ -398,7 +361,7 @@ class MailCatchallSetup(models.Model):
         return {**action, "res_id": guide.id}
 
     def action_next(self):
-        """Go on to the next step, done or not: everything can be done in any order."""
+        """Go on to the next step, done or not."""
         self._move(1)
 
     def action_back(self):
@@ -411,7 +374,7 @@ class MailCatchallSetup(models.Model):
         self.step = steps[min(max(position, 0), len(steps) - 1)]
 
     def action_check_domain(self):
-        """Show what the check says of what was entered: the form is saved before."""
+        """Show what the check says: the form is saved before."""
 
     def action_check_mailbox(self):
         """Log in to the mailbox. From then on it is read as a catch-all."""

@@ -3,7 +3,6 @@ import datetime
 import email
 import email.policy
 import email.utils
-import logging
 import re
 import secrets
 import smtplib
@@ -12,21 +11,14 @@ import time
 from odoo import SUPERUSER_ID, _, models, tools
 from odoo.tools import consteq, formataddr
 
-from ...tools.mailbox.imap import quote
+from ...models.sending.ir_mail_server import unwrap
 from ...tools.mailbox.round_trip import examine
 from ...tools.message.source import header_fields
 from ...tools.reports.delivery_report import read_report
 
-_logger = logging.getLogger(__name__)
-
 #: Seconds after which a test mail that did not come is given up.
 TIME_LIMIT = 300
-#: Seconds in which more copies of it may come.
-COPIES_WAIT = 5
-#: Seconds after which it is looked for in other folders.
-FOLDERS_WAIT = 20
-MAX_FOLDERS = 40
-#: Seconds by which what is stored may be older than what it came after: a transaction has one time.
+#: Seconds by which a fetch that brings the test mail may have begun before it was sent.
 EARLIER = 3600
 #: Seconds in which a mail server may still report about a test mail.
 REPORT_SECONDS = 24 * 3600
@@ -39,8 +31,7 @@ class MailCatchallSetupProbe(models.AbstractModel):
     """The round-trip test: a mail to an address that nobody has goes out and has to come back.
 
     Every request does one step and ends. The browser asks again while the mail is on its way;
-    without a browser the test waits, and goes on when somebody looks at the guide again. What is
-    known of a test is noted in the guide that it belongs to.
+    without one the test goes on when somebody looks at the guide, which notes all that is known.
     """
 
     _name = "mail.catchall.setup.probe"
@@ -51,10 +42,7 @@ class MailCatchallSetupProbe(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _make_probe_address(self, domain_name):
-        """Return a new address for a test mail: a random number and its HMAC (RFC 2104).
-
-        Its characters are none that divides a subaddress, and its case does not matter.
-        """
+        """Return a new address: a random number and its HMAC, without characters that divide it."""
         number = secrets.token_hex(6)
         return f"probe.{number}.{self._sign_probe(number)}@{domain_name}"
 
@@ -107,7 +95,6 @@ class MailCatchallSetupProbe(models.AbstractModel):
                 "probe_message_id": email.utils.make_msgid(domain=domain_name),
                 "probe_sender": address,
                 "probe_started": time.time(),
-                "probe_arrived": 0,
             }
         )
         servers = self.env["ir.mail_server"].with_company(guide.company_id)
@@ -122,7 +109,8 @@ class MailCatchallSetupProbe(models.AbstractModel):
             )
             servers.send_email(message, mail_server_id=guide.smtp_id.id)
         except Exception as error:  # whatever the way there, and the server, have against it
-            self._fail(guide, self._explain_refused(guide, error))
+            text = self._explain_refused(guide, error)
+            guide.write({"test_state": "error", "test_text": text})
 
     def _get_probe_headers(self, guide):
         headers = {"Auto-Submitted": "auto-generated"}  # RFC 3834: nobody shall answer
@@ -132,9 +120,8 @@ class MailCatchallSetupProbe(models.AbstractModel):
         return headers
 
     def _explain_refused(self, guide, error):
-        """Return in words why the mail could not be sent."""
         servers = self.env["mail.catchall.setup.servers"]
-        cause = error.__context__ or error
+        cause = unwrap(error)
         text = servers._clean_error(str(error.args[-1] if error.args else error))
         if isinstance(cause, smtplib.SMTPRecipientsRefused):
             return _(
@@ -152,51 +139,39 @@ class MailCatchallSetupProbe(models.AbstractModel):
             )
         return _("The SMTP server did not take the test mail. %s", servers._explain_login(text))
 
-    def _fail(self, guide, text):
-        guide.write({"test_state": "error", "test_text": text})
-
     # ------------------------------------------------------------
     # WAITING
     # ------------------------------------------------------------
 
     def _fetch_and_look(self, guide):
         """Fetch the mailbox of a guide, and conclude its test if it is known how it ended."""
-        # SUPERUSER_ID: as the scheduled action does, so that mail of others is not handled as of
-        # this user, who may read the guide
+        # SUPERUSER_ID: as the scheduled action; mail of others is not handled as of this user
         fetcher = self.env(user=SUPERUSER_ID, context={})["fetchmail.server"]
         fetcher.browse(guide.mailbox_id.id).fetch_mail()
         self.env.invalidate_all()
         # sudo: test mails, which no person wrote; only administrators have a guide
         inbounds = self.env["mail.catchall.inbound"].sudo()
-        # a fetch that began before it was sent may have brought it
         since = datetime.datetime.utcfromtimestamp(guide.probe_started - EARLIER)
         domain = [("verdict_code", "=", "probe"), ("create_date", ">=", since)]
         mails, address = inbounds.search(domain, order="id"), guide.probe_address
         arrived = mails.filtered(
             lambda mail: address in (mail.recipients or "") or address in (mail.email_to or "")
         )
-        if not arrived:
-            if problem := self._find_problem(guide, mails):
-                self._fail(guide, problem)
-            return
-        guide.probe_arrived = guide.probe_arrived or time.time()
-        if time.time() - guide.probe_arrived >= COPIES_WAIT:
-            self._conclude(guide, arrived)
-        else:
-            guide.test_text = _("It arrived. Waiting for further copies of it.")
+        if arrived:
+            self._conclude(guide, arrived[0])
+        elif problem := self._find_problem(guide, mails):
+            guide.write({"test_state": "error", "test_text": problem})
 
     def _find_problem(self, guide, mails):
         """Return in words why the test mail will not arrive, if that is known."""
-        elapsed = time.time() - guide.probe_started
         problem = self._find_report(guide, mails) or guide.mailbox_id.last_error
-        if not problem and elapsed > FOLDERS_WAIT:
-            problem = self._look_into_folders(guide)
-        if problem or elapsed <= TIME_LIMIT:
+        if problem or time.time() - guide.probe_started <= TIME_LIMIT:
             return problem
         return _(
-            "Nothing came within %(minutes)s minutes. Mail for %(domain)s is delivered elsewhere "
-            "(look at its MX records), the catch-all leads to another mailbox than %(mailbox)s, or "
-            "the mail was held back as spam before it reached a folder.",
+            "Nothing came within %(minutes)s minutes. Check the MX records of %(domain)s, and that "
+            "the catch-all leads to the mailbox %(mailbox)s. Look into its other folders, the spam "
+            "folder first. End what else reads it: another program may have marked the mail as "
+            "read before Odoo could fetch it.",
             minutes=TIME_LIMIT // 60,
             domain=guide.alias_domain_id.name,
             mailbox=guide.mailbox_id.user or guide.mailbox_id.name,
@@ -219,69 +194,16 @@ class MailCatchallSetupProbe(models.AbstractModel):
             )
         return ""
 
-    def _look_into_folders(self, guide):
-        """Return in words where else in the mailbox the test mail is, if it is there."""
-        mailbox, address = guide.mailbox_id, guide.probe_address
-        # sudo: whether the test mail was fetched, and is not processed yet; yes or no
-        inbounds = self.env["mail.catchall.inbound"].sudo()
-        is_stored = inbounds.search_count([("email_to", "ilike", address)])
-        if is_stored or mailbox._get_connection_type() != "imap":
-            return ""
-        read = mailbox.folder or "INBOX"
-        servers = self.env["mail.catchall.setup.servers"]
-        try:
-            with servers._open_folders(mailbox) as (connection, folders):
-                for folder in folders[:MAX_FOLDERS]:
-                    if self._is_in_folder(connection, folder, address, folder.label == read):
-                        return self._explain_folder(folder, folder.label == read)
-        except Exception:  # only a search that nobody asked for: the next fetch tells
-            _logger.info("Folders could not be searched for the test mail", exc_info=True)
-        return ""
-
-    def _is_in_folder(self, connection, folder, address, is_read_folder):
-        """Tell whether the test mail is in a folder, and would have been fetched from there.
-
-        In the folder that is read, only what somebody has read is not on its way to us.
-        """
-        if folder.is_own_copy and not is_read_folder:
-            return False
-        status, _data = connection.select(quote(folder.label), True)
-        if status != "OK":
-            return False
-        criteria = ["SEEN"] if is_read_folder else []
-        local_part = quote(address.partition("@")[0])
-        status, data = connection.search(None, *criteria, "HEADER", "To", local_part)
-        return status == "OK" and any(data)
-
-    def _explain_folder(self, folder, is_read_folder):
-        if is_read_folder:
-            return _(
-                "It arrived, but somebody else marked it as read before Odoo could fetch it: "
-                "another program, or another Odoo, reads this mailbox. End that."
-            )
-        if folder.is_junk:
-            return _(
-                "It arrived in the folder “%s”: your provider takes it for spam. Switch off the "
-                "spam folder of this mailbox, and see whether SPF, DKIM and DMARC of the domain "
-                "are right.",
-                folder.label,
-            )
-        return _(
-            "It arrived in the folder “%s” and not in the one that is read. Choose that folder in "
-            "the step of the mailbox, or end the rule that moves it.",
-            folder.label,
-        )
-
     # ------------------------------------------------------------
     # REPORT
     # ------------------------------------------------------------
 
-    def _conclude(self, guide, mails):
-        """Note what the copies of the test mail tell, which arrived."""
-        mailbox = mails.server_id[:1] or guide.mailbox_id
+    def _conclude(self, guide, mail):
+        """Note what the test mail that arrived tells."""
+        mailbox = mail.server_id or guide.mailbox_id
         names, own = mailbox._get_recipient_settings()
         trip = examine(
-            header_fields(mails[0]._get_source()),
+            header_fields(mail._get_source()),
             guide.probe_address,
             guide.probe_message_id,
             names,
@@ -291,8 +213,7 @@ class MailCatchallSetupProbe(models.AbstractModel):
         )
         findings = {
             **dataclasses.asdict(trip),
-            "seconds": round(max(mails[0].create_date.timestamp() - guide.probe_started, 0)),
-            "copies": len(mails),
+            "seconds": round(max(mail.create_date.timestamp() - guide.probe_started, 0)),
             "mailbox": mailbox.name if mailbox != guide.mailbox_id else "",
         }
         text = self._describe_arrival(guide, findings)
@@ -314,11 +235,10 @@ class MailCatchallSetupProbe(models.AbstractModel):
         )
 
     def _report(self, guide):
-        """Return what was found out, as rows of label, state, value and text."""
+        """Return what was found out, as rows."""
         found = guide.test_findings
         return [
             self._report_recipient(found["recipient_header"]),
-            self._report_copies(found["copies"]),
             self._report_sender(found["sender"], guide.probe_sender),
             self._report_message_id(found["is_message_id_kept"]),
             self._report_hops(found["trusted_hops"]),
@@ -338,15 +258,6 @@ class MailCatchallSetupProbe(models.AbstractModel):
             "forwards can only be found by To and Cc: ask your provider for such a field."
         )
         return _row(label, "warning", _("None"), text)
-
-    def _report_copies(self, count):
-        if count == 1:
-            return _row(_("Copies"), "ok", "1", _("As it should be."))
-        text = _(
-            "Your provider delivers a mail more than once. Odoo handles it once, but it is "
-            "needless: look for a second forwarding."
-        )
-        return _row(_("Copies"), "warning", str(count), text)
 
     def _report_sender(self, sender, written):
         if sender == written:
@@ -402,7 +313,6 @@ class MailCatchallSetupProbe(models.AbstractModel):
         return _row(label, "warning", _("Unknown"), text)
 
     def _prepare_mailbox_values(self, guide):
-        """Return the values of the mailbox that make use of what was found."""
         findings = guide.test_findings
         values = {"trusted_hops": findings["trusted_hops"]}
         if findings["authserv_id"]:

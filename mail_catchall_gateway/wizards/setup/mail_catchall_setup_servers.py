@@ -1,13 +1,10 @@
 import contextlib
-import dataclasses
 import re
-import types
 
 from markupsafe import Markup
 
-from odoo import _, fields, models
+from odoo import _, models
 from odoo.exceptions import UserError
-from odoo.fields import Command
 from odoo.tools import email_normalize, formataddr
 
 from ...tools.mailbox.imap_folders import parse_list
@@ -15,29 +12,17 @@ from ...tools.mailbox.mail_providers import dns_records, get_provider
 from ...tools.message.header_text import one_line
 
 #: What is likely for a server that is not set up yet.
-MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True}
+MAILBOX_DEFAULTS = {"port": 993, "is_ssl": True, "folder": "INBOX"}
 SMTP_DEFAULTS = {"smtp_port": 587, "smtp_encryption": "starttls"}
 #: What is said where user or password are wrong; core calls accents in them a server's name.
-LOGIN_WORDS = ("authenticat", "login", "credential", "password", "can't encode character")
+_LOGIN = re.compile("authenticat|login|credential|password|can't encode char", re.IGNORECASE)
 _BYTES = re.compile(r"\bb(['\"])(.*?)\1")
-
-
-class MailCatchallSetupFolder(models.Model):
-    """A folder of the mailbox, as its server listed it."""
-
-    _name = "mail.catchall.setup.folder"
-    _description = "Folder of the Catch-all Mailbox"
-    _order = "id"
-
-    setup_id = fields.Many2one("mail.catchall.setup", required=True, ondelete="cascade")
-    name = fields.Char(required=True)
 
 
 class MailCatchallSetupServers(models.AbstractModel):
     """What the setup guide does with mail servers: finds or makes them, and logs in.
 
     Logins are real ones, by core's own methods; why they fail is told with what to do about it.
-    The fields of the servers, as the guide shows them, are in ``mail.catchall.setup``.
     """
 
     _name = "mail.catchall.setup.servers"
@@ -87,7 +72,6 @@ class MailCatchallSetupServers(models.AbstractModel):
             guide.smtp_id = guide.smtp_id.create({**values, "active": False})
 
     def _prepare_dns_records(self, guide):
-        """Return the DNS records that a domain needs, each with what it is for."""
         purposes = {
             "mx": _("MX: where mail for the domain is delivered."),
             "spf": _("SPF: who may send for the domain. A domain has only one such record."),
@@ -99,7 +83,7 @@ class MailCatchallSetupServers(models.AbstractModel):
         }
         receiving, sending = map(get_provider, (guide.mailbox_provider, guide.smtp_provider))
         return [
-            {**dataclasses.asdict(record), "purpose": purposes[record.purpose]}
+            {**record._asdict(), "purpose": purposes[record.purpose]}
             for record in dns_records(guide.alias_domain_id.name, receiving, sending)
         ]
 
@@ -108,10 +92,7 @@ class MailCatchallSetupServers(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _log_in_mailbox(self, mailbox):
-        """Log in to a mailbox. From then on it is read as a catch-all.
-
-        :return dict: values for the guide
-        """
+        """Log in to a mailbox, which is a catch-all from then on; return values for the guide."""
         try:
             with self.env.cr.savepoint():
                 mailbox.button_confirm_login()
@@ -126,32 +107,20 @@ class MailCatchallSetupServers(models.AbstractModel):
                 # core's text has all that could not be encoded: the password
                 return {"mailbox_error": mailbox._describe_error(cause)}
             return {"mailbox_error": self._explain_login(str(error))}
-        commands = [Command.create({"name": name}) for name in folders]
-        return {"mailbox_error": False, "mailbox_folder_ids": [Command.clear(), *commands]}
+        return {"mailbox_error": False, "mailbox_folders": ", ".join(folders)}
 
     def _list_folders(self, mailbox):
-        """Return the names of the folders that mail can be in; none by POP."""
         if mailbox._get_connection_type() != "imap":
             return []
-        with self._open_folders(mailbox) as (_connection, folders):
-            return [folder.label for folder in folders]
-
-    @contextlib.contextmanager
-    def _open_folders(self, mailbox):
-        """Give a connection by IMAP, and the folders that mail can be in; log out at the end."""
-        connection = mailbox.connect(allow_archived=True)
+        connection = mailbox.connect()
         try:
-            yield connection, [f for f in parse_list(connection.list()[1]) if f.is_selectable]
+            return parse_list(connection.list()[1])
         finally:
-            # what was wanted is known
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # what was wanted is known
                 connection.logout()
 
     def _log_in_account(self, guide):
-        """Log in to the SMTP account of a guide; mail leaves by it from then on.
-
-        :return tuple: state and text
-        """
+        """Log in to the SMTP account, by which mail leaves from then on; return state and text."""
         try:
             guide.smtp_id.test_smtp_connection()
             guide.smtp_id.active = True
@@ -164,14 +133,11 @@ class MailCatchallSetupServers(models.AbstractModel):
     def _check_from(self, guide):
         """Return state and text about the From that the example sender's mail would have."""
         (name, address), domain = self._get_example_sender(guide), guide.alias_domain_id
-        sender = formataddr((name, address))
         # as it is called when a mail of this company is sent
         servers = self.env["ir.mail_server"].with_company(guide.company_id)
-        servers = servers.with_context(
-            domain_bounce_address=domain.bounce_email,
-            domain_notifications_email=domain.default_from_email,
-        )
-        server, smtp_from = servers._find_mail_server(sender)
+        servers = servers.with_context(domain_notifications_email=domain.default_from_email)
+        sender = formataddr((name, address))
+        server, shown = servers._find_mail_server(sender)
         if server != guide.smtp_id:
             return "error", _(
                 "Mail from %(sender)s would leave by another account: %(server)s. Enter "
@@ -180,7 +146,6 @@ class MailCatchallSetupServers(models.AbstractModel):
                 server=server.display_name or _("that of Odoo's configuration file"),
                 domain=domain.name,
             )
-        envelope, shown = self._prepare_example(servers, sender, server.id, smtp_from)
         if email_normalize(shown) != address:
             return "error", _(
                 "The account takes our mail, but what %(sender)s writes would leave as %(shown)s. "
@@ -192,28 +157,10 @@ class MailCatchallSetupServers(models.AbstractModel):
                 domain=domain.name,
             )
         return "ok", _(
-            "The account takes our mail. %(name)s's mail leaves as %(sender)s; what cannot be "
-            "delivered comes back to %(envelope)s.",
+            "The account takes our mail. %(name)s's mail leaves as %(sender)s.",
             name=name,
             sender=shown,
-            envelope=envelope,
         )
-
-    def _prepare_example(self, servers, sender, server_id, smtp_from):
-        """Return the envelope sender and the From that a mail would have.
-
-        Core decides in the session with the server: so there is one, up to where data would flow.
-        """
-        message = servers.build_email(sender, ["somebody@example.com"], "Test", "Test")
-        session = servers.connect(mail_server_id=server_id, smtp_from=smtp_from)
-        try:
-            envelope, _to, message = servers._prepare_email_message(
-                message, session or types.SimpleNamespace(smtp_from=smtp_from)
-            )
-        finally:
-            if session:
-                session.quit()
-        return envelope, str(message["From"])
 
     def _get_example_sender(self, guide):
         """Return name and address of somebody who writes from the company of a guide."""
@@ -234,18 +181,17 @@ class MailCatchallSetupServers(models.AbstractModel):
         return guide.company_id.name, address if is_ours else domain.catchall_email
 
     def _clean_error(self, text):
-        """Return the text of an error, without the marks of Python's bytes, on one line."""
+        """Return the text of an error on one line, without the marks of Python's bytes."""
         return one_line(_BYTES.sub(lambda match: match[2], text.replace("\n", " ")))
 
     def _explain_login(self, text):
         """Return what to do about a login that failed."""
         text = self._clean_error(text)
-        lower = text.lower()
-        if any(word in lower for word in LOGIN_WORDS):
+        if _LOGIN.search(text):
             advice = _("Check user and password.")
-        elif "ssl" in lower or "wrong version" in lower or "certificate" in lower:
+        elif re.search("ssl|wrong version|certificate", text, re.IGNORECASE):
             advice = _("Check port and encryption: they belong together.")
-        elif any(word in lower for word in ("name or service", "getaddrinfo", "invalid server")):
+        elif re.search("name or service|getaddrinfo|invalid server", text, re.IGNORECASE):
             advice = _("Check the name of the server: nobody knows it.")
         else:
             advice = _("Check the name of the server, the port and the encryption.")
@@ -256,7 +202,7 @@ class MailCatchallSetupServers(models.AbstractModel):
     # ------------------------------------------------------------
 
     def _announce_found(self):
-        """Tell each administrator, in their language and as they want to be notified."""
+        """Tell each administrator, in their language."""
         # sudo: who the administrators are, while the addon is installed
         administrators = self.env.ref("base.group_system").sudo().users
         for user in administrators.filtered(lambda u: u.active and not u.share):
@@ -280,15 +226,11 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _format_found(self, sentences):
-        """Return sentences as a list in HTML, or nothing."""
         items = Markup().join(Markup("<li>%s</li>") % sentence for sentence in sentences)
         return items and Markup("<ul>%s</ul>") % items
 
     def _get_found(self):
-        """Return a sentence for each thing that counts for the gateway or stands in its way.
-
-        Nothing is switched over: it is said, to whoever installs the gateway and in the guide.
-        """
+        """Return a sentence for each thing that counts for the gateway or stands in its way."""
         found = (
             self._describe_mailboxes(),
             self._describe_local_parts(),
@@ -298,7 +240,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         return [sentence for sentence in found if sentence]
 
     def _describe_mailboxes(self):
-        """Say which mailboxes may be the catch-all: it is not ours to decide."""
         # sudo: also while the addon is installed; for administrators, of whatever company
         mailboxes = self.env["fetchmail.server"].sudo()._find_catchall_candidates()
         if not mailboxes or mailboxes.search_count([("is_catchall", "=", True)]):
@@ -310,7 +251,6 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _describe_local_parts(self):
-        """Say where aliases count by what stands before the @ alone."""
         # sudo: also while the addon is installed; for administrators, of whatever company
         aliases = self.env["mail.alias"].sudo().search([("alias_incoming_local", "=", True)])
         names = ", ".join(filter(None, aliases.mapped("alias_name")))
@@ -330,24 +270,21 @@ class MailCatchallSetupServers(models.AbstractModel):
         )
 
     def _describe_from_parameters(self):
-        """Say that the parameters of Odoo up to 14 count again."""
         forced, dynamic, _policies = self.env["ir.mail_server"]._get_from_settings()
+        text = ""
         if forced:
-            return _(
-                "All mail leaves as %s: the system parameter mail.force.smtp.from, which Odoo "
-                "has ignored since version 15, counts again. Delete it if your mail server does "
-                "not need it.",
-                forced,
-            )
-        return dynamic and _(
-            "Mail from addresses that are not yours leaves as %s: the system parameter "
-            "mail.dynamic.smtp.from, which Odoo has ignored since version 15, counts again. "
-            "Delete it if your mail server does not need it.",
-            dynamic,
+            name, text = "mail.force.smtp.from", _("All mail leaves as %s.", forced)
+        elif dynamic:
+            name = "mail.dynamic.smtp.from"
+            text = _("Mail from addresses that are not yours leaves as %s.", dynamic)
+        return text and _(
+            "%(text)s The system parameter %(name)s, which Odoo has ignored since version 15, "
+            "counts again. Delete it if your mail server does not need it.",
+            text=text,
+            name=name,
         )
 
     def _describe_own_addresses(self):
-        """Name the users whose own address Odoo itself receives mail at: a copy would go round."""
         domains = self.env["mail.alias.domain"]
         # sudo: also while the addon is installed; administrators are told names and addresses
         users = self.env["res.users"].sudo().search([("share", "=", False)])

@@ -1,6 +1,6 @@
 /** @odoo-module **/
 
-import {Component, onMounted, onWillUnmount, useState} from "@odoo/owl";
+import {Component, onMounted, onWillUnmount} from "@odoo/owl";
 import {CopyButton} from "@web/views/fields/copy_clipboard/copy_button";
 import {_t} from "@web/core/l10n/translation";
 import {registry} from "@web/core/registry";
@@ -90,52 +90,32 @@ export class SetupReport extends Component {
   }
 }
 
-/** How long the test mail is on its way. Asks for it while it is looked at. */
+/** Asks for the test mail, while the page is open. */
 export class SetupProbe extends Component {
   static template = "mail_catchall_gateway.SetupProbe";
   static props = {...standardFieldProps};
 
   setup() {
     this.orm = useService("orm");
-    this.progress = useState({seconds: 0});
-    onMounted(() => {
-      this.since = Date.now() - 1000 * this.props.record.data.test_elapsed;
-      this.ticker = setInterval(() => this.tick(), 1000);
-      // It is never there at once; what came in while nobody looked is
-      this.timer = setTimeout(() => this.ask(), 1500);
-    });
+    onMounted(() => this.wait(1500));
     onWillUnmount(() => {
       this.isGone = true;
-      clearInterval(this.ticker);
       clearTimeout(this.timer);
     });
   }
 
-  get limit() {
-    return this.props.record.data.test_limit;
-  }
-
-  tick() {
-    const seconds = Math.round((Date.now() - this.since) / 1000);
-    this.progress.seconds = Math.min(seconds, this.limit);
+  wait(pause) {
+    this.timer = setTimeout(() => this.ask(), pause);
   }
 
   async ask() {
     const {model, resId} = this.props.record;
-    try {
-      await this.orm.silent.call("mail.catchall.setup", "action_check_now", [[resId]]);
-    } catch (error) {
-      // The dialog says it, once. "Check Now" asks again.
-      clearInterval(this.ticker);
-      throw error;
+    // An error is shown by the dialog, once: "Check Now" asks again
+    await this.orm.silent.call("mail.catchall.setup", "action_check_now", [[resId]]);
+    if (!this.isGone) {
+      this.wait(5000);
+      await model.root.load();
     }
-    if (this.isGone) {
-      return;
-    }
-    // More seldom after a while: some mail servers refuse who logs in too often
-    const pause = this.progress.seconds < 60 ? 3000 : 10000;
-    this.timer = setTimeout(() => this.ask(), pause);
-    await model.root.load();
   }
 }
 

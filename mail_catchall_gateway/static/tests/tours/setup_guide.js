@@ -65,7 +65,7 @@ registry.category("web_tour.tours").add("catchall_setup_guide", {
     {content: "Log in", trigger: "button[name=action_check_mailbox]:visible"},
     {
       content: "The mailbox is green, with its folders",
-      trigger: "div[name=mailbox_folder_id]",
+      trigger: "div[name=mailbox_folders]:contains(INBOX)",
       extra_trigger: PANEL("mailbox", "ok"),
       run() {},
     },

@@ -22,18 +22,6 @@ class TestImap(BaseCase):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 imap.quote(name)
 
-    def test_sequence_sets_are_ranges(self):
-        for uids, expected in [
-            ([7], "7"),
-            ([1, 2, 3], "1:3"),
-            ([3, 1, 2, 7, 9, 8, 12], "1:3,7:9,12"),
-            ({5, 4}, "4:5"),
-            ([1, 1, 2], "1:2"),
-            ([], ""),
-        ]:
-            with self.subTest(uids=uids):
-                self.assertEqual(imap.sequence_set(uids), expected)
-
     def test_batches_respect_count_and_octets(self):
         for sizes, count, octets, expected in [
             ({}, 10, 100, []),

@@ -4,7 +4,7 @@ import ipaddress
 
 from odoo.tests.common import BaseCase, tagged
 
-from ....tools.mailbox.imap_idle import is_news
+from ....tools.mailbox.imap_idle import WatchedFolder
 from ....tools.mailbox.listener_options import parse_options
 from ....tools.mailbox.lmtp_reply import add_status, for_each, refuse_recipient
 
@@ -27,7 +27,7 @@ class TestListenerTools(BaseCase):
             (b"", False),
         ]:
             with self.subTest(line=line):
-                self.assertEqual(is_news(line), expected)
+                self.assertEqual(WatchedFolder._note(line), expected)
 
     def test_each_reply_has_a_status_code(self):
         for reply, expected in [
@@ -79,8 +79,6 @@ class TestListenerTools(BaseCase):
         self.assertEqual(options.lmtp, ("::1", 24))
         options, _rest = parse_options(["--lmtp=mx:24", "--peers=10.0.0.1,10.1.0.0/16"])
         self.assertEqual(options.peers[1], ipaddress.ip_network("10.1.0.0/16"))
-        options, _rest = parse_options(["--check"])
-        self.assertTrue(options.check)
 
     def test_options_that_cannot_work(self):
         for arguments, message in [

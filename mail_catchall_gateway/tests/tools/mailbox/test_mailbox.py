@@ -11,7 +11,7 @@ from ....tools.mailbox.imap import quote
 from ....tools.mailbox.imap_folders import decode_name
 from ....tools.mailbox.mailbox import read_ahead
 from ....tools.mailbox.pop_mailbox import PopMailbox
-from ....tools.time_limit import in_days, read_days, share, smallest_limit
+from ....tools.time_limit import in_days, read_days, smallest_limit
 
 
 class FakeMailbox:
@@ -119,8 +119,3 @@ class TestMailbox(BaseCase):
         self.assertEqual(in_days(999_999), in_days(36_500))
         self.assertTrue(datetime.datetime(2020, 1, 1) - in_days(10**9))
         self.assertTrue(datetime.datetime(2020, 1, 1) + in_days(10**9))
-
-    def test_shares(self):
-        self.assertEqual(share(100, 2, 0), 50)
-        self.assertEqual(share(100, 1, 60), 100)
-        self.assertEqual(share(100, 2, 130), 130)

@@ -93,6 +93,19 @@ class TestSendable(BaseCase):
                         found = email.message_from_bytes(found, policy=email.policy.default)
                     self.assertEqual(found.get_content().strip(), text)
 
+    def test_an_attached_mail_that_python_cannot_write_leaves_nevertheless(self):
+        octets = b"Content-Type: multipart/mixed; boundary=b\n\n" + "Two Größe".encode()
+        attached = email.message_from_bytes(octets)
+        with self.assertRaises(UnicodeEncodeError):
+            attached.as_bytes()
+        message = email.message.EmailMessage(policy=email.policy.SMTP)
+        message.set_content("Hello")
+        message.add_attachment(attached, filename="a.eml")
+        make_sendable(message)
+        arrived = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
+        (found,) = arrived.iter_attachments()
+        self.assertIn(b"Two Gr", found.get_payload(decode=True) or found.as_bytes())
+
     def test_addresses_in_names_are_no_recipients(self):
         message = email.message.EmailMessage(policy=email.policy.SMTP)
         message["To"] = ['"Bike@Home spy@evil.example" <mary@acme.example>', "jo@acme.example"]

@@ -11,6 +11,10 @@ CONVERSATION = "mail.catchall.conversation"
 NOBODY = "~nobody~@invalid"
 
 
+class NoReceiver(ValueError):
+    """A mail for users who left, and whose mail no colleague gets."""
+
+
 class Addressed:
     """The users whose messaging aliases are among the recipients of a mail.
 
@@ -42,11 +46,7 @@ class Addressed:
 
     @classmethod
     def find(cls, env, message_dict):
-        """Return the users that a mail is for.
-
-        :param dict message_dict: see ``mail.thread.message_parse``
-        :return Addressed:
-        """
+        """Return the users that a mail is for (see ``mail.thread.message_parse``)."""
         recipients = tools.email_normalize_all(message_dict["recipients"])
         delivery = delivery_of(env)
         if delivery is None:
@@ -62,10 +62,6 @@ class Addressed:
 
     def _is_blind(self, alias):
         return self.delivery is not None and self.delivery.mail.is_blind(alias.id)
-
-    # ------------------------------------------------------------
-    # WHAT CORE SEES
-    # ------------------------------------------------------------
 
     def hide_from_core(self, message_dict):
         """Hide what would make core take a mail for something else, and return it.
@@ -118,21 +114,15 @@ class Addressed:
     def _is_answer_to_document(self, message_dict):
         # sudo: whether the answered message has a document, yes or no
         parent = self.env["mail.message"].sudo().browse(message_dict.get("parent_id") or [])
-        if parent.model == CONVERSATION:
-            return False
-        return self.env["mail.catchall.parent"]._has_document(parent)
-
-    # ------------------------------------------------------------
-    # ROUTES
-    # ------------------------------------------------------------
+        has_document = self.env["mail.catchall.parent"]._has_document
+        return parent.model != CONVERSATION and has_document(parent)
 
     def route(self, message_dict, routes):
         """Return core's routes with those of messaging aliases replaced by ours.
 
-        :param dict message_dict: the mail, see ``mail.thread.message_parse``; takes note of the
-            users to notify on documents
+        :param dict message_dict: takes note of the users to notify on documents
         :param list routes: (model, thread_id, custom_values, uid, alias), see ``message_route``
-        :raise ValueError: as core does, if nobody gets the mail
+        :raise NoReceiver: if no user gets the mail
         """
         answered = [route for route in routes if route[0] == CONVERSATION and route[1]]
         is_to_all = not self or self._is_answer_to_all(message_dict)
@@ -155,7 +145,7 @@ class Addressed:
         for user in self.blind:
             found += self.open_conversations(message_dict, user, blind=True)
         if routes and not found:
-            raise ValueError(
+            raise NoReceiver(
                 _(
                     "Nobody gets the mail for %(addresses)s: the user is archived, and left it to "
                     "nobody.",
@@ -165,13 +155,8 @@ class Addressed:
         return found
 
     def _find_abandoned(self, routes):
-        """Return the conversations whose members have all left the company.
-
-        None where a machine answered: its mail need not be read.
-
-        :param list routes: of conversations, see ``message_route``
-        """
-        if self.delivery is not None and self.delivery.mail.automatic.kind == "replied":
+        """Return the conversations whose members have all left; a machine's answer needs none."""
+        if self.delivery is not None and self.delivery.mail.is_machine_answer:
             return self.env[CONVERSATION]
         # sudo: whether the members are still active
         conversations = self.env[CONVERSATION].sudo().browse(route[1] for route in routes)
@@ -193,7 +178,6 @@ class Addressed:
         """Return the routes to conversations of these users: known ones, else new ones.
 
         :param bool blind: only conversations that the user is alone in
-        :return list: see ``message_route``
         """
         known = self._find_conversations(message_dict, users, blind)
         routes = [
@@ -204,8 +188,8 @@ class Addressed:
         author = self._get_author(message_dict)
         for company in new.company_id:
             members = new.filtered(lambda user, company=company: user.company_id == company)
-            user_ids = (members | author).ids
-            values = {"user_ids": [Command.set(user_ids)], "company_id": company.id}
+            command = Command.set((members | author).ids)
+            values = {"user_ids": [command], "company_id": company.id}
             routes.append((CONVERSATION, 0, values, self.env.uid, self._get_alias(members)))
         return routes
 
