@@ -72,6 +72,8 @@ class MailMail(models.Model):
             mails = self.exists() if auto_commit else self
             # core's mark of what a mail.mail sends, which not all builds set
             mails = mails.with_context(send_validated_to=())
+            # core logs it also where the transaction has failed, and would not come to the failure
+            mails.mapped("message_id")
             with mails._keep_accepted():
                 return super(MailMail, mails)._send(auto_commit, *args, **kwargs)
 
