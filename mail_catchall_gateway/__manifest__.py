@@ -9,12 +9,12 @@
     "depends": ["mail"],
     "external_dependencies": {
         "python": [
-            "aiosmtpd",
+            "aiosmtpd>=1.4.6",
             "flufl.bounce",
             "IMAPClient>=2.3.1",
-            "publicsuffixlist",
-            "rapidfuzz",
-            "text-unidecode",
+            "publicsuffixlist>=1.0.0",
+            "rapidfuzz>=3.0.0",
+            "text-unidecode>=1.3",
         ]
     },
     "data": [
